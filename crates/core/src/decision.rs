@@ -1,0 +1,66 @@
+//! What comes out.
+
+use crate::bounds::MAX_REPLICAS;
+use crate::time::Timestamp;
+
+/// Whole replicas, after all stages and bounds. The reasons are in the [`Trace`](crate::Trace) that was passed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Decision {
+    /// The instant of the observation.
+    pub now: Timestamp,
+    /// The replicas there were.
+    pub current: u32,
+    /// The replicas there should be.
+    pub desired: u32,
+    /// What kind of answer led to it.
+    pub outcome: Outcome,
+}
+
+/// What kind of answer a decision comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The algorithm named a need.
+    Need,
+    /// The algorithm held.
+    Hold,
+    /// The algorithm had not enough data.
+    NoOpinion,
+    /// The algorithm asked for hands off.
+    Suspend,
+    /// The algorithm failed, and the policy's declared fallback answered.
+    Fallback,
+}
+
+/// Whole replicas for an exact need: the one place where a need becomes a count.
+///
+/// Rounds up, as HPA and KubeAI do: capacity for 4.01 replicas takes 5. A negative need is 0, one beyond
+/// [`MAX_REPLICAS`] is [`MAX_REPLICAS`]; a need is never NaN ([`Need`](crate::Need) refuses it).
+pub(crate) fn round_up(need: f64) -> u32 {
+    let whole = need.ceil().clamp(0.0, f64::from(MAX_REPLICAS));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to u32's range above")]
+    let replicas = whole as u32;
+    replicas
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_goes_up_and_saturates() {
+        let cases = [
+            ("whole", 4.0, 4),
+            ("a little more", 4.000_000_1, 5),
+            ("negative", -3.5, 0),
+            ("negative zero", -0.0, 0),
+            ("just above zero", 1e-300, 1),
+            ("huge", 1e300, MAX_REPLICAS),
+            ("largest double", f64::MAX, MAX_REPLICAS),
+        ];
+        for (name, need, want) in cases {
+            assert_eq!(round_up(need), want, "{name}");
+        }
+    }
+}

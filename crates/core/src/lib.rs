@@ -1,0 +1,45 @@
+#![doc = include_str!("../docs/overview.md")]
+
+mod algorithm;
+mod bounds;
+mod config;
+mod decision;
+mod handler;
+mod manager;
+mod metric;
+mod observation;
+mod policy;
+mod proposal;
+mod registry;
+mod stage;
+mod state;
+mod time;
+mod trace;
+mod units;
+
+pub use algorithm::average_ratio::{AverageRatio, AverageRatioConfig};
+pub use algorithm::capped_smooth_ratio::{CappedSmoothRatio, CappedSmoothRatioConfig};
+pub use algorithm::max_ratio::{MaxRatio, MaxRatioConfig};
+pub use algorithm::ratio::WhenMissing;
+pub use algorithm::weighted_ratio::{WeightedRatio, WeightedRatioConfig};
+pub use algorithm::{EvaluateError, FailureKind, ScalingAlgorithm, algorithm_fn};
+pub use bounds::{Bounds, BoundsError, MAX_REPLICAS};
+pub use config::{ConfigError, near_miss, parse_config};
+pub use decision::{Decision, Outcome};
+pub use handler::memory::InMemoryHandler;
+pub use handler::{BoxFuture, HandlerError, Instance, ResourceHandler, Update};
+pub use manager::{AlgorithmManager, ReadingsMismatch, Reconfigured, WorkloadError, WorkloadId};
+pub use metric::{Metric, Reading, Target};
+pub use observation::Observation;
+pub use policy::{AlgorithmSpec, FailureSpec, HoldOutsideBounds, Metadata, Policy, PolicySpec, StageSpec, TargetRef};
+pub use proposal::{Hold, Need, Proposal};
+pub use registry::{
+    AlgorithmFactory, Description, RegisterError, Registry, Setup, StageFactory, algorithm_factory, stage_factory,
+};
+pub use stage::capped::{Capped, CappedConfig};
+pub use stage::smoothed::{Smoothed, SmoothedConfig};
+pub use stage::stabilized::{Stabilized, StabilizedConfig};
+pub use state::{StateError, StateReader};
+pub use time::{Span, Timestamp};
+pub use trace::{Direction, Effect, Reason, ReasonRecord, TextId, Trace};
+pub use units::{Fraction, Positive, SmoothingFactor, StepDown, StepUp, Tolerance, Weight};

@@ -1,0 +1,333 @@
+//! The policy document: what is scaled, by which metrics, how, and what happens on a failure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{self, Deserializer, MapAccess};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::bounds::{Bounds, BoundsError};
+use crate::config::{ConfigError, parse_config};
+use crate::metric::Metric;
+use crate::time::Span;
+
+/// A whole policy document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Policy {
+    /// `setpoint.dev/v1alpha1`.
+    pub api_version: ApiVersion,
+    /// `ScalingPolicy`.
+    pub kind: Kind,
+    /// What it is called.
+    pub metadata: Metadata,
+    /// What it says.
+    pub spec: PolicySpec,
+}
+
+/// The version of the document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ApiVersion {
+    /// The first version.
+    #[serde(rename = "setpoint.dev/v1alpha1")]
+    V1Alpha1,
+}
+
+/// The kind of the document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Kind {
+    /// A policy.
+    ScalingPolicy,
+}
+
+/// What a document is called.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Metadata {
+    /// The name, unique among those of its kind that are used together.
+    pub name: String,
+    /// Where it lives in a cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Labels, for those who select by them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations, for tools.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// What a policy says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct PolicySpec {
+    /// What is scaled. Needed only where something real is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_ref: Option<TargetRef>,
+    /// The smallest count. Default 1.
+    #[serde(default = "one")]
+    pub min_replicas: u32,
+    /// The largest count, 1 to 2147483647.
+    pub max_replicas: u32,
+    /// How often a decision is made, at least 1s. Default 15s.
+    #[serde(default = "fifteen_seconds")]
+    pub interval: Span,
+    /// What is looked at: at least one metric, names unique.
+    pub metrics: Vec<Metric>,
+    /// What decides.
+    pub algorithm: AlgorithmSpec,
+    /// What the number passes through after the algorithm, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageSpec>,
+    /// What answers when the algorithm fails. Default: hold.
+    #[serde(default)]
+    pub on_failure: FailureSpec,
+    /// What a hold does to a count that is outside the bounds. Default: correct it.
+    #[serde(default)]
+    pub hold_outside_bounds: HoldOutsideBounds,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn fifteen_seconds() -> Span {
+    Span::from_secs(15)
+}
+
+/// A reference to what is scaled.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TargetRef {
+    /// Group and version: `apps/v1`.
+    pub api_version: String,
+    /// The kind: `Deployment`.
+    pub kind: String,
+    /// The name.
+    pub name: String,
+    /// The namespace, where there are such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+impl fmt::Display for TargetRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ", self.api_version, self.kind)?;
+        if let Some(namespace) = &self.namespace {
+            write!(f, "{namespace}/")?;
+        }
+        f.write_str(&self.name)
+    }
+}
+
+/// An algorithm by name, or a plugin by file, and its configuration. Exactly one of `name` and `plugin`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AlgorithmSpec {
+    /// A registered name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// A component's file, relative to the policy's own, or absolute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
+    /// What the algorithm's own schema allows.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub config: Value,
+}
+
+impl AlgorithmSpec {
+    /// The algorithm registered as `name`, with `config`.
+    #[must_use]
+    pub fn named(name: impl Into<String>, config: Value) -> Self {
+        Self { name: Some(name.into()), plugin: None, config }
+    }
+}
+
+/// A stage by name and its configuration, written as a map with one entry: `capped: { maxScaleUp: 50% }`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StageSpec {
+    /// A registered name.
+    pub name: String,
+    /// What the stage's own schema allows.
+    pub config: Value,
+}
+
+impl<'de> Deserialize<'de> for StageSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = StageSpec;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("one stage, as in `- capped: { maxScaleUp: 50% }`")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<StageSpec, A::Error> {
+                let one = |_: &StageSpec| de::Error::custom("a stage has one name; write one list item a stage");
+                let (name, config) = map.next_entry()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
+                let stage = StageSpec { name, config };
+                match map.next_key::<String>()? {
+                    None => Ok(stage),
+                    Some(_) => Err(one(&stage)),
+                }
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
+}
+
+impl Serialize for StageSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(&self.name, &self.config)])
+    }
+}
+
+impl JsonSchema for StageSpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "StageSpec".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "description": "a stage by name and its configuration: one entry",
+            "minProperties": 1,
+            "maxProperties": 1,
+        })
+    }
+}
+
+/// What answers when the algorithm fails: `hold`, `{ replicas: 6 }`, or `{ algorithm: { name: … } }`.
+///
+/// It answers in place of the algorithm and its stages; only bounds still apply.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum FailureSpec {
+    /// Keep the current count.
+    #[default]
+    Hold,
+    /// A static count.
+    Replicas(u32),
+    /// Another algorithm. When that fails too, hold.
+    Algorithm(AlgorithmSpec),
+}
+
+/// What a hold does to a count that is outside the bounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum HoldOutsideBounds {
+    /// Move it to the nearest bound.
+    #[default]
+    Correct,
+    /// Leave it.
+    Leave,
+}
+
+impl Policy {
+    /// Reads a policy document, already parsed into a JSON value.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with the field's path: an unknown field, a value out of range, `minReplicas` above
+    /// `maxReplicas`, no metric or two of one name, no algorithm or two. What the algorithm's own
+    /// configuration holds is checked when it is built.
+    pub fn from_value(document: &Value) -> Result<Self, ConfigError> {
+        let policy: Self = parse_config(document)?;
+        if policy.metadata.name.is_empty() {
+            return Err(ConfigError::new("metadata.name", "a policy needs a name"));
+        }
+        policy.spec.check().map_err(|error| error.under("spec"))?;
+        Ok(policy)
+    }
+}
+
+impl PolicySpec {
+    /// A policy of `metrics` and `algorithm` between `min` and `max` replicas; everything else by default.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Policy::from_value`].
+    pub fn new(min: u32, max: u32, metrics: Vec<Metric>, algorithm: AlgorithmSpec) -> Result<Self, ConfigError> {
+        let spec = Self {
+            target_ref: None,
+            min_replicas: min,
+            max_replicas: max,
+            interval: fifteen_seconds(),
+            metrics,
+            algorithm,
+            stages: Vec::new(),
+            on_failure: FailureSpec::default(),
+            hold_outside_bounds: HoldOutsideBounds::default(),
+        };
+        spec.check()?;
+        Ok(spec)
+    }
+
+    /// The same with one more stage at the end.
+    #[must_use]
+    pub fn with_stage(mut self, name: impl Into<String>, config: Value) -> Self {
+        self.stages.push(StageSpec { name: name.into(), config });
+        self
+    }
+
+    /// The same with another answer to failures.
+    #[must_use]
+    pub fn with_on_failure(mut self, on_failure: FailureSpec) -> Self {
+        self.on_failure = on_failure;
+        self
+    }
+
+    /// The smallest and largest count.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] naming the field that is out of range.
+    pub fn bounds(&self) -> Result<Bounds, ConfigError> {
+        Bounds::new(self.min_replicas, self.max_replicas).map_err(|error| {
+            let field = match error {
+                BoundsError::Crossed { .. } => "minReplicas",
+                BoundsError::MaxOutOfRange { .. } => "maxReplicas",
+            };
+            ConfigError::new(field, error.to_string())
+        })
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        self.bounds()?;
+        if self.interval < Span::from_secs(1) {
+            return Err(ConfigError::new("interval", "must be at least 1s"));
+        }
+        if self.metrics.is_empty() {
+            return Err(ConfigError::new("metrics", "at least one metric is needed"));
+        }
+        let mut names = BTreeSet::new();
+        for (index, metric) in self.metrics.iter().enumerate() {
+            let path = format!("metrics[{index}].name");
+            if metric.name.is_empty() {
+                return Err(ConfigError::new(path, "a metric needs a name"));
+            }
+            if !names.insert(&metric.name) {
+                return Err(ConfigError::new(path, format!("there is another metric called {:?}", metric.name)));
+            }
+        }
+        self.algorithm.check().map_err(|error| error.under("algorithm"))?;
+        if let FailureSpec::Algorithm(algorithm) = &self.on_failure {
+            algorithm.check().map_err(|error| error.under("onFailure.algorithm"))?;
+        }
+        Ok(())
+    }
+}
+
+impl AlgorithmSpec {
+    fn check(&self) -> Result<(), ConfigError> {
+        match (&self.name, &self.plugin) {
+            (Some(_), None) | (None, Some(_)) => Ok(()),
+            (None, None) => Err(ConfigError::new("", "an algorithm needs a `name`, or a `plugin` file")),
+            (Some(_), Some(_)) => Err(ConfigError::new("plugin", "give either `name` or `plugin`, not both")),
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! Algorithms and stages by name.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::{JsonSchema, schema_for};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::algorithm::ScalingAlgorithm;
+use crate::algorithm::average_ratio::AverageRatio;
+use crate::algorithm::capped_smooth_ratio::CappedSmoothRatioConfig;
+use crate::algorithm::max_ratio::MaxRatio;
+use crate::algorithm::weighted_ratio::WeightedRatio;
+use crate::config::{ConfigError, near_miss, parse_config};
+use crate::metric::Metric;
+use crate::policy::{AlgorithmSpec, Policy, StageSpec};
+use crate::stage::capped::Capped;
+use crate::stage::smoothed::Smoothed;
+use crate::stage::stabilized::Stabilized;
+
+/// What an algorithm or stage is, for people and tools.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Description {
+    /// What it does, in a sentence.
+    pub summary: String,
+    /// The JSON Schema of its configuration.
+    pub config_schema: Value,
+}
+
+impl Description {
+    /// `summary`, and the schema of the configuration.
+    #[must_use]
+    pub fn new(summary: impl Into<String>, config_schema: Value) -> Self {
+        Self { summary: summary.into(), config_schema }
+    }
+}
+
+/// What an algorithm is made from.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Setup<'a> {
+    /// Its configuration, as the policy has it.
+    pub config: &'a Value,
+    /// The policy's metrics; readings come in this order.
+    pub metrics: &'a [Metric],
+}
+
+/// Makes one instance of an algorithm for each workload that asks for it.
+pub trait AlgorithmFactory: Send + Sync {
+    /// What the algorithm is.
+    fn describe(&self) -> Description;
+
+    /// A new instance.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], with paths from the configuration's own root.
+    fn build(&self, setup: &Setup<'_>) -> Result<Box<dyn ScalingAlgorithm>, ConfigError>;
+}
+
+/// Wraps a stage around an algorithm.
+pub trait StageFactory: Send + Sync {
+    /// What the stage is.
+    fn describe(&self) -> Description;
+
+    /// `inner` inside a new instance of the stage.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], with paths from the configuration's own root.
+    fn wrap(
+        &self,
+        inner: Box<dyn ScalingAlgorithm>,
+        setup: &Setup<'_>,
+    ) -> Result<Box<dyn ScalingAlgorithm>, ConfigError>;
+}
+
+/// A factory from a typed configuration, whose schema it publishes, and a constructor.
+///
+/// ```
+/// use setpoint::{AlgorithmManager, MaxRatio, MaxRatioConfig, algorithm_factory};
+/// let mut manager = AlgorithmManager::new();
+/// let factory = algorithm_factory("another name for max-ratio", |metrics, config: MaxRatioConfig| {
+///     Ok(MaxRatio::new(metrics, &config))
+/// });
+/// manager.registry_mut().register_algorithm("MaxRatio", factory)?;
+/// # Ok::<(), setpoint::RegisterError>(())
+/// ```
+pub fn algorithm_factory<C, A, F>(summary: &'static str, make: F) -> impl AlgorithmFactory
+where
+    C: DeserializeOwned + JsonSchema,
+    A: ScalingAlgorithm + 'static,
+    F: Fn(&[Metric], C) -> Result<A, ConfigError> + Send + Sync,
+{
+    struct Typed<F, C>(&'static str, F, std::marker::PhantomData<fn() -> C>);
+
+    impl<C, A, F> AlgorithmFactory for Typed<F, C>
+    where
+        C: DeserializeOwned + JsonSchema,
+        A: ScalingAlgorithm + 'static,
+        F: Fn(&[Metric], C) -> Result<A, ConfigError> + Send + Sync,
+    {
+        fn describe(&self) -> Description {
+            Description::new(self.0, schema_for!(C).to_value())
+        }
+
+        fn build(&self, setup: &Setup<'_>) -> Result<Box<dyn ScalingAlgorithm>, ConfigError> {
+            Ok(Box::new((self.1)(setup.metrics, parse_config(setup.config)?)?))
+        }
+    }
+
+    Typed(summary, make, std::marker::PhantomData)
+}
+
+/// A stage factory from a typed configuration, whose schema it publishes, and a constructor.
+pub fn stage_factory<C, A, F>(summary: &'static str, wrap: F) -> impl StageFactory
+where
+    C: DeserializeOwned + JsonSchema,
+    A: ScalingAlgorithm + 'static,
+    F: Fn(Box<dyn ScalingAlgorithm>, C) -> A + Send + Sync,
+{
+    struct Typed<F, C>(&'static str, F, std::marker::PhantomData<fn() -> C>);
+
+    impl<C, A, F> StageFactory for Typed<F, C>
+    where
+        C: DeserializeOwned + JsonSchema,
+        A: ScalingAlgorithm + 'static,
+        F: Fn(Box<dyn ScalingAlgorithm>, C) -> A + Send + Sync,
+    {
+        fn describe(&self) -> Description {
+            Description::new(self.0, schema_for!(C).to_value())
+        }
+
+        fn wrap(
+            &self,
+            inner: Box<dyn ScalingAlgorithm>,
+            setup: &Setup<'_>,
+        ) -> Result<Box<dyn ScalingAlgorithm>, ConfigError> {
+            Ok(Box::new((self.1)(inner, parse_config(setup.config)?)))
+        }
+    }
+
+    Typed(summary, wrap, std::marker::PhantomData)
+}
+
+/// Why a name can't be registered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// Nobody could ask for it.
+    #[error("a name must not be empty or blank")]
+    EmptyName,
+    /// Two would answer to it.
+    #[error("the name {name:?} is taken")]
+    Taken {
+        /// The name.
+        name: String,
+    },
+}
+
+/// Algorithms and stages by name.
+#[derive(Default)]
+pub struct Registry {
+    algorithms: BTreeMap<String, Box<dyn AlgorithmFactory>>,
+    stages: BTreeMap<String, Box<dyn StageFactory>>,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("algorithms", &self.algorithms.keys())
+            .field("stages", &self.stages.keys())
+            .finish()
+    }
+}
+
+impl Registry {
+    /// With nothing in it.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// With this library's own algorithms and stages.
+    #[must_use]
+    pub fn builtin() -> Self {
+        let mut registry = Self::empty();
+        let taken = "the library's own names are distinct";
+        registry
+            .register_algorithm(
+                MaxRatio::NAME,
+                algorithm_factory("multiply the current replicas by the largest ratio of reading to target", |m, c| {
+                    Ok(MaxRatio::new(m, &c))
+                }),
+            )
+            .expect(taken);
+        registry
+            .register_algorithm(
+                AverageRatio::NAME,
+                algorithm_factory("multiply the current replicas by the mean ratio of reading to target", |m, c| {
+                    Ok(AverageRatio::new(m, &c))
+                }),
+            )
+            .expect(taken);
+        registry
+            .register_algorithm(
+                WeightedRatio::NAME,
+                algorithm_factory("multiply the current replicas by the weighted mean ratio", |m, c| {
+                    WeightedRatio::new(m, &c)
+                }),
+            )
+            .expect(taken);
+        registry
+            .register_algorithm(
+                CappedSmoothRatioConfig::NAME,
+                algorithm_factory(
+                    "max-ratio, exponentially smoothed, in steps of limited size",
+                    |m, c: CappedSmoothRatioConfig| Ok(c.build(m)),
+                ),
+            )
+            .expect(taken);
+        registry
+            .register_stage(
+                Smoothed::<Box<dyn ScalingAlgorithm>>::NAME,
+                stage_factory("average exponentially what is needed", |inner, c| Smoothed::new(inner, &c)),
+            )
+            .expect(taken);
+        registry
+            .register_stage(
+                Capped::<Box<dyn ScalingAlgorithm>>::NAME,
+                stage_factory("limit how much one step may add or remove", |inner, c| Capped::new(inner, &c)),
+            )
+            .expect(taken);
+        registry
+            .register_stage(
+                Stabilized::<Box<dyn ScalingAlgorithm>>::NAME,
+                stage_factory("wait until a whole window agrees, a window for each direction", |inner, c| {
+                    Stabilized::new(inner, &c)
+                }),
+            )
+            .expect(taken);
+        registry
+    }
+
+    /// Makes an algorithm available as `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError`] when `name` is blank or taken.
+    pub fn register_algorithm(
+        &mut self,
+        name: impl Into<String>,
+        factory: impl AlgorithmFactory + 'static,
+    ) -> Result<(), RegisterError> {
+        insert(&mut self.algorithms, name.into(), Box::new(factory))
+    }
+
+    /// Makes a stage available as `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError`] when `name` is blank or taken.
+    pub fn register_stage(
+        &mut self,
+        name: impl Into<String>,
+        factory: impl StageFactory + 'static,
+    ) -> Result<(), RegisterError> {
+        insert(&mut self.stages, name.into(), Box::new(factory))
+    }
+
+    /// The algorithms, by name.
+    pub fn algorithms(&self) -> impl Iterator<Item = (&str, Description)> {
+        self.algorithms.iter().map(|(name, factory)| (name.as_str(), factory.describe()))
+    }
+
+    /// The stages, by name.
+    pub fn stages(&self) -> impl Iterator<Item = (&str, Description)> {
+        self.stages.iter().map(|(name, factory)| (name.as_str(), factory.describe()))
+    }
+
+    /// A new instance of the algorithm that `spec` names.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with paths from `spec`: an unknown name (with the known ones and the near miss), a
+    /// plugin file that nobody has loaded and registered, or what the algorithm says of its configuration.
+    pub fn build(&self, spec: &AlgorithmSpec, metrics: &[Metric]) -> Result<Box<dyn ScalingAlgorithm>, ConfigError> {
+        let (field, name) = match (&spec.name, &spec.plugin) {
+            (Some(name), _) => ("name", name),
+            (None, Some(plugin)) => ("plugin", plugin),
+            (None, None) => return Err(ConfigError::new("", "an algorithm needs a `name`, or a `plugin` file")),
+        };
+        let factory = find(&self.algorithms, "algorithm", name).map_err(|message| ConfigError::new(field, message))?;
+        factory.build(&Setup { config: &spec.config, metrics }).map_err(|error| error.under("config"))
+    }
+
+    /// `inner` inside the stage that `spec` names.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with paths from `spec`: an unknown name, or what the stage says of its configuration.
+    pub fn wrap(
+        &self,
+        inner: Box<dyn ScalingAlgorithm>,
+        spec: &StageSpec,
+        metrics: &[Metric],
+    ) -> Result<Box<dyn ScalingAlgorithm>, ConfigError> {
+        let factory =
+            find(&self.stages, "stage", &spec.name).map_err(|message| ConfigError::new(&spec.name, message))?;
+        factory.wrap(inner, &Setup { config: &spec.config, metrics }).map_err(|error| error.under(&spec.name))
+    }
+
+    /// The JSON Schema of a policy document, with what is registered here: names, and what each one's
+    /// configuration may hold.
+    #[must_use]
+    pub fn policy_schema(&self) -> Value {
+        let mut schema = schema_for!(Policy).to_value();
+        let by_name: Vec<Value> = self
+            .algorithms()
+            .map(|(name, description)| {
+                serde_json::json!({
+                    "if": { "required": ["name"], "properties": { "name": { "const": name } } },
+                    "then": { "properties": { "config": embedded(description) } },
+                })
+            })
+            .collect();
+        let names: Vec<&str> = self.algorithms.keys().map(String::as_str).collect();
+        let stages: serde_json::Map<String, Value> =
+            self.stages().map(|(name, description)| (name.to_owned(), embedded(description))).collect();
+        if let Some(algorithm) = schema.pointer_mut("/$defs/AlgorithmSpec").and_then(Value::as_object_mut) {
+            algorithm.insert("allOf".into(), by_name.into());
+            algorithm.insert(
+                "oneOf".into(),
+                serde_json::json!([
+                    { "required": ["name"], "properties": { "name": { "enum": names } } },
+                    { "required": ["plugin"] },
+                ]),
+            );
+        }
+        if let Some(stage) = schema.pointer_mut("/$defs/StageSpec").and_then(Value::as_object_mut) {
+            stage.insert("properties".into(), stages.into());
+            stage.insert("additionalProperties".into(), false.into());
+        }
+        schema
+    }
+}
+
+// A schema inside another: its `$defs` are found from its own root, so it becomes one by its `$id`.
+fn embedded(description: Description) -> Value {
+    let mut schema = description.config_schema;
+    if let Some(object) = schema.as_object_mut() {
+        let title = object.get("title").and_then(Value::as_str).unwrap_or("config").to_owned();
+        object.insert("$id".into(), format!("https://setpoint.dev/schemas/{title}").into());
+        object.insert("description".into(), description.summary.into());
+    }
+    schema
+}
+
+fn insert<T: ?Sized>(into: &mut BTreeMap<String, Box<T>>, name: String, factory: Box<T>) -> Result<(), RegisterError> {
+    if name.trim().is_empty() {
+        return Err(RegisterError::EmptyName);
+    }
+    if into.contains_key(&name) {
+        return Err(RegisterError::Taken { name });
+    }
+    into.insert(name, factory);
+    Ok(())
+}
+
+fn find<'a, T: ?Sized>(among: &'a BTreeMap<String, Box<T>>, what: &str, name: &str) -> Result<&'a T, String> {
+    among.get(name).map(Box::as_ref).ok_or_else(|| {
+        let known: Vec<&str> = among.keys().map(String::as_str).collect();
+        format!("no {what} is called `{name}`; {}", near_miss(name, &known))
+    })
+}

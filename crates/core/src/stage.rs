@@ -1,0 +1,5 @@
+//! Stages: each wraps any algorithm and changes what it proposes.
+
+pub(crate) mod capped;
+pub(crate) mod smoothed;
+pub(crate) mod stabilized;

@@ -1,0 +1,138 @@
+//! `stabilized`: do what was needed over a while, not only now.
+
+mod window;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use self::window::{Extremum, Keep};
+use crate::algorithm::{EvaluateError, ScalingAlgorithm};
+use crate::observation::Observation;
+use crate::proposal::{Need, Proposal};
+use crate::state::{StateError, StateReader};
+use crate::time::{Span, Timestamp};
+use crate::trace::{Direction, Effect, Reason, Trace};
+
+/// Configuration of [`Stabilized`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct StabilizedConfig {
+    /// Scale up only to what was needed throughout this long. Default `0s`: at once.
+    pub scale_up_window: Span,
+    /// Scale down only to what was enough throughout this long. Default `5m`, as HPA.
+    pub scale_down_window: Span,
+}
+
+impl Default for StabilizedConfig {
+    fn default() -> Self {
+        Self { scale_up_window: Span::ZERO, scale_down_window: Span::from_secs(300) }
+    }
+}
+
+/// Scales down to the largest need of the scale-down window and up to the smallest of the scale-up window:
+/// the stabilization windows of HPA's `behavior` (pkg/controller/podautoscaler/horizontal.go,
+/// `stabilizeRecommendationWithBehaviors`), on exact needs.
+///
+/// An observation is in the window while it is younger than the window is long. The first one also brings the
+/// current count into both windows, so that a start or a restart without state takes nothing away at once.
+///
+/// With a scale-down window of 5 minutes and a minute between the needs 4, 2, 2, 2, 2, 2 of a workload at 4,
+/// it stays at 4 for five of them, and then goes to 2.
+#[derive(Clone, Debug)]
+pub struct Stabilized<A> {
+    inner: A,
+    up: Extremum,
+    down: Extremum,
+    seeded: bool,
+}
+
+impl<A: ScalingAlgorithm> Stabilized<A> {
+    /// The stage's name in policies.
+    pub const NAME: &'static str = "stabilized";
+    const STATE_VERSION: u8 = 1;
+
+    /// Holds back what `inner` proposes until the windows agree.
+    pub fn new(inner: A, config: &StabilizedConfig) -> Self {
+        Self {
+            inner,
+            up: Extremum::new(Keep::Min, config.scale_up_window.as_duration()),
+            down: Extremum::new(Keep::Max, config.scale_down_window.as_duration()),
+            seeded: false,
+        }
+    }
+
+    fn stabilize(
+        &mut self,
+        need: Need,
+        observation: &Observation<'_>,
+        trace: &mut Trace,
+    ) -> Result<Need, EvaluateError> {
+        let need = need.settle(observation.current, trace);
+        let (exact, current) = (need.exact(), f64::from(observation.current));
+        if !self.seeded {
+            self.up.add(observation.now, current);
+            self.down.add(observation.now, current);
+            self.seeded = true;
+        }
+        let (up_since, smallest) = self.up.add(observation.now, exact);
+        let (down_since, largest) = self.down.add(observation.now, exact);
+        // From current, up as far as all agree, down no further than one allows; HPA's order.
+        let stabilized = current.max(smallest).min(largest);
+        if stabilized != exact {
+            let (direction, until) = if exact > stabilized {
+                (Direction::Up, up_since + self.up.length())
+            } else {
+                (Direction::Down, down_since + self.down.length())
+            };
+            trace.push(Reason::new(Self::NAME, exact, stabilized, Effect::Stabilized { direction, until }));
+        }
+        need.with_signal(stabilized)
+    }
+
+    fn read_window(reader: &mut StateReader<'_>, empty: &Extremum) -> Result<Extremum, StateError> {
+        let mut window = empty.emptied();
+        let mut last = Timestamp::from_millis(i64::MIN);
+        for _ in 0..reader.u32()? {
+            let (at, need) = (Timestamp::from_millis(reader.i64()?), reader.finite()?);
+            if at < last {
+                return Err(reader.damaged("the needs of a window are out of order"));
+            }
+            last = at;
+            window.add(at, need);
+        }
+        Ok(window)
+    }
+}
+
+impl<A: ScalingAlgorithm> ScalingAlgorithm for Stabilized<A> {
+    fn evaluate(&mut self, observation: &Observation<'_>, trace: &mut Trace) -> Result<Proposal, EvaluateError> {
+        match self.inner.evaluate(observation, trace)? {
+            Proposal::Need(need) => self.stabilize(need, observation, trace).map(Proposal::Need),
+            other => Ok(other),
+        }
+    }
+
+    // Version, whether seeded, then each window: how many needs, and time and need of each.
+    fn snapshot(&mut self, state: &mut Vec<u8>) -> Result<(), StateError> {
+        state.extend([Self::STATE_VERSION, u8::from(self.seeded)]);
+        for window in [&self.up, &self.down] {
+            let count = u32::try_from(window.entries().count()).expect("a window never has 2^32 needs");
+            state.extend(count.to_le_bytes());
+            for (at, need) in window.entries() {
+                state.extend(at.as_millis().to_le_bytes());
+                state.extend(need.to_le_bytes());
+            }
+        }
+        self.inner.snapshot(state)
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let mut reader = StateReader::new(Self::NAME, Self::STATE_VERSION, state)?;
+        let seeded = reader.u8()? != 0;
+        let up = Self::read_window(&mut reader, &self.up)?;
+        let down = Self::read_window(&mut reader, &self.down)?;
+        self.inner.restore(reader.rest())?;
+        (self.up, self.down, self.seeded) = (up, down, seeded);
+        Ok(())
+    }
+}

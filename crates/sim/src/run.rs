@@ -1,0 +1,79 @@
+//! One policy against one load, from start to end.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::load::Load;
+use crate::readings::{Reading, Source};
+use crate::scenario::Scenario;
+use crate::score::Report;
+use crate::service::Service;
+use crate::units::Period;
+
+/// The instant of one evaluation, and what a policy may know at it.
+pub struct Tick<'a> {
+    /// From the start of the run.
+    pub now: Duration,
+    /// Replicas that were asked for.
+    pub current: u32,
+    /// Replicas that take requests.
+    pub ready: u32,
+    /// Replicas on their way to ready.
+    pub starting: u32,
+    service: &'a Service<'a>,
+}
+
+impl Tick<'_> {
+    /// What monitoring shows.
+    pub fn reading(&self, source: Source) -> Reading {
+        self.service.reading(source)
+    }
+}
+
+impl fmt::Debug for Tick<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut tick = f.debug_struct("Tick");
+        tick.field("now", &self.now).field("current", &self.current).field("ready", &self.ready);
+        tick.finish_non_exhaustive()
+    }
+}
+
+/// Replay a load against a policy.
+///
+/// `decide` is asked for the number of replicas at `interval`, `2·interval`, … up to and including
+/// the end. `progress` hears the part of the run that is over, after each hundredth.
+pub fn run(
+    scenario: &Scenario,
+    load: &Load,
+    seed: u64,
+    interval: Period,
+    mut decide: impl FnMut(&Tick<'_>) -> u32,
+    mut progress: impl FnMut(f64),
+) -> Report {
+    let mut service = Service::new(scenario, load, seed);
+    let (end, interval) = (load.duration(), interval.duration());
+    let mut now = interval;
+    let mut told = 0;
+    while now <= end {
+        service.advance_to(now);
+        let (current, ready, starting) = (service.current(), service.ready(), service.starting());
+        let replicas = decide(&Tick { now, current, ready, starting, service: &service });
+        if replicas != current {
+            service.scale_to(replicas);
+        }
+        let percent = now.as_micros() * 100 / end.as_micros();
+        if percent > told {
+            told = percent;
+            progress(percent as f64 / 100.0);
+        }
+        now += interval;
+    }
+    let report = service.finish();
+    if told < 100 {
+        progress(1.0);
+    }
+    report
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! What this workspace's tests share. Unpublished.
+
+pub mod allocations;
+pub mod guests;
+pub mod laws;
+pub mod looks;

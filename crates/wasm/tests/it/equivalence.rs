@@ -1,0 +1,80 @@
+//! A plugin keeps the laws of every algorithm, and the one that is also native is equal to it, bit for bit.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use setpoint::{AlgorithmSpec, Proposal, Registry, ScalingAlgorithm, StageSpec, Trace};
+use setpoint_testkit::laws::{self, Subject};
+use setpoint_testkit::looks::{self, Look};
+
+const PLUGIN: &str = "capped-smooth-ratio-plugin";
+const NATIVE: &str = "capped-smooth-ratio";
+
+#[test]
+fn a_plugin_keeps_the_laws() {
+    let registry = crate::registry();
+    laws::check(&Subject { registry: &registry, algorithm: AlgorithmSpec::named(PLUGIN, json!({})), stages: vec![] }, 12);
+}
+
+#[test]
+fn a_plugin_inside_native_stages_keeps_the_laws() {
+    let registry = crate::registry();
+    let stages = vec![
+        StageSpec { name: "stabilized".into(), config: json!({ "scaleDownWindow": "2m" }) },
+        StageSpec { name: "capped".into(), config: json!({ "maxScaleUp": "20%" }) },
+    ];
+    laws::check(&Subject { registry: &registry, algorithm: AlgorithmSpec::named(PLUGIN, json!({})), stages }, 8);
+}
+
+fn configs() -> impl Strategy<Value = Value> {
+    (1_u32..=100, 0_u32..=300, 0_u32..=100, 0_u32..=30, prop::bool::ANY).prop_map(|(factor, up, down, tolerance, floor)| {
+        json!({
+            "smoothingFactor": f64::from(factor) / 100.0,
+            "maxScaleUp": format!("{up}%"),
+            "maxScaleDown": f64::from(down) / 100.0,
+            "tolerance": f64::from(tolerance) / 100.0,
+            "ratioFloor": u8::from(floor),
+        })
+    })
+}
+
+fn build(registry: &Registry, name: &str, config: &Value) -> Box<dyn ScalingAlgorithm> {
+    registry.build(&AlgorithmSpec::named(name, config.clone()), &looks::metrics()).expect("both are registered")
+}
+
+/// The exact bits of what the manager would round.
+fn bits(algorithm: &mut dyn ScalingAlgorithm, look: &Look) -> Option<u64> {
+    let mut trace = Trace::off();
+    match algorithm.evaluate(&look.observation(), &mut trace).expect("an answer") {
+        Proposal::Need(need) => Some(need.settle(look.current, &mut trace).exact().to_bits()),
+        Proposal::Hold(_) => None,
+        other => panic!("neither says {other:?}"),
+    }
+}
+
+fn state(algorithm: &mut dyn ScalingAlgorithm) -> Vec<u8> {
+    let mut state = Vec::new();
+    algorithm.snapshot(&mut state).expect("a state");
+    state
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn plugin_and_native_are_equal_bit_for_bit_state_included(
+        config in configs(),
+        looks in looks::sequence(60),
+    ) {
+        let registry = crate::registry();
+        let (mut native, mut plugin) = (build(&registry, NATIVE, &config), build(&registry, PLUGIN, &config));
+        for look in &looks {
+            prop_assert_eq!(bits(&mut native, look), bits(&mut plugin, look), "{:?}", look);
+            prop_assert_eq!(state(&mut native), state(&mut plugin));
+        }
+        // Each goes on from the other's state.
+        let (from_native, from_plugin) = (state(&mut native), state(&mut plugin));
+        native.restore(&from_plugin).unwrap();
+        plugin.restore(&from_native).unwrap();
+        prop_assert_eq!(bits(&mut native, &looks[0]), bits(&mut plugin, &looks[0]));
+    }
+}

@@ -1,0 +1,40 @@
+//! The host, against real components.
+
+mod equivalence;
+mod hostile;
+mod load;
+mod prebuilt;
+
+use std::sync::LazyLock;
+
+use setpoint::{AlgorithmManager, AlgorithmSpec, Metric, PolicySpec, Registry, Target};
+use setpoint_testkit::guests;
+use setpoint_wasm::{Host, HostConfig, Plugin};
+
+/// One host for all tests, as in a process; hostile plugins beside well-behaved ones.
+static HOST: LazyLock<Host> = LazyLock::new(|| Host::new(&HostConfig::default()).expect("a host"));
+
+static CAPPED_SMOOTH_RATIO: LazyLock<Plugin> = LazyLock::new(|| plugin("capped-smooth-ratio"));
+static HOSTILE: LazyLock<Plugin> = LazyLock::new(|| plugin("hostile"));
+
+fn plugin(name: &str) -> Plugin {
+    Plugin::load(&HOST, &guests::component(name)).expect("a good component")
+}
+
+fn registry() -> Registry {
+    let mut registry = Registry::builtin();
+    for plugin in [&*CAPPED_SMOOTH_RATIO, &*HOSTILE] {
+        registry.register_algorithm(plugin.name().to_owned(), plugin.clone()).expect("free names");
+    }
+    registry
+}
+
+fn manager() -> AlgorithmManager {
+    AlgorithmManager::with_registry(registry())
+}
+
+/// A policy of the hostile plugin: 1 to 40 replicas by one metric.
+fn hostile(how: &str) -> PolicySpec {
+    let metrics = vec![Metric::new("p99", Target::value(500.0).expect("in range"))];
+    PolicySpec::new(1, 40, metrics, AlgorithmSpec::named("hostile", how.into())).expect("a good policy")
+}

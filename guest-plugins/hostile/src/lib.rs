@@ -1,0 +1,140 @@
+//! A plugin that misbehaves as its configuration says: one way for each thing a host must survive.
+//!
+//! It implements the raw contract, for the SDK would refuse half of this.
+
+use std::cell::Cell;
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Instant, SystemTime};
+
+use setpoint_guest::bindings::exports::setpoint::scaling::algorithm::{self, Guest, GuestInstance};
+use setpoint_guest::bindings::setpoint::scaling::types::{
+    Answer, ConfigError, Description, Failure, Metric, Observation, Proposal,
+};
+
+/// `how[:times]`: what to do, and for how many looks of each instance. Looks beyond those are answered with
+/// how many there were before, over all instances of the workload.
+struct Hostile {
+    how: String,
+    times: u32,
+    /// Survives in the state.
+    looks: Cell<u32>,
+    /// Dies with the instance.
+    done: Cell<u32>,
+}
+
+struct Component;
+
+impl Guest for Component {
+    type Instance = Hostile;
+
+    fn describe() -> Description {
+        Description {
+            name: "hostile".to_owned(),
+            version: "0.1.0".to_owned(),
+            summary: "misbehaves in the way its configuration names; for tests of hosts".to_owned(),
+            config_schema: r#"{ "type": "string" }"#.to_owned(),
+        }
+    }
+}
+
+impl GuestInstance for Hostile {
+    fn create(config: String, _: Vec<Metric>) -> Result<algorithm::Instance, ConfigError> {
+        let config = config.trim_matches('"');
+        let (how, times) = config.split_once(':').unwrap_or((config, "4294967295"));
+        match how {
+            "endless-create" => spin(),
+            "refuse-config" => {
+                return Err(ConfigError { path: "how".to_owned(), message: "not \u{1b}[31mtoday".to_owned() });
+            }
+            _ => {}
+        }
+        let times = times.parse().map_err(|_| ConfigError { path: String::new(), message: "how[:times]".to_owned() })?;
+        Ok(algorithm::Instance::new(Self { how: how.to_owned(), times, looks: Cell::new(0), done: Cell::new(0) }))
+    }
+
+    fn evaluate(&self, look: Observation) -> Result<Answer, Failure> {
+        let number = self.looks.replace(self.looks.get() + 1);
+        if self.done.replace(self.done.get() + 1) >= self.times {
+            return Ok(plain(Proposal::Need(f64::from(number))));
+        }
+        misbehave(&self.how, &look)
+    }
+
+    fn snapshot(&self) -> Vec<u8> {
+        match self.how.as_str() {
+            "trap-in-snapshot" => panic!("as asked"),
+            "huge-state" => vec![0; 8 << 20],
+            _ => self.looks.get().to_le_bytes().to_vec(),
+        }
+    }
+
+    fn restore(&self, state: Vec<u8>) -> Result<(), String> {
+        if self.how == "endless-restore" {
+            spin();
+        }
+        let state = state.try_into().map_err(|_| "a state has four bytes".to_owned())?;
+        self.looks.set(u32::from_le_bytes(state));
+        Ok(())
+    }
+}
+
+fn plain(proposal: Proposal) -> Answer {
+    Answer { proposal, reason: String::new() }
+}
+
+fn spin() -> ! {
+    loop {
+        std::hint::black_box(());
+    }
+}
+
+#[allow(unconditional_recursion)]
+fn dig(depth: u64) -> u64 {
+    std::hint::black_box(dig(std::hint::black_box(depth + 1)) + depth)
+}
+
+fn misbehave(how: &str, look: &Observation) -> Result<Answer, Failure> {
+    let need = |need| Ok(plain(Proposal::Need(need)));
+    let reason = |reason| Ok(Answer { proposal: Proposal::Hold, reason });
+    match how {
+        "endless-loop" => spin(),
+        "memory-bomb" => {
+            let mut bomb: Vec<Vec<u8>> = Vec::new();
+            loop {
+                bomb.push(std::hint::black_box(vec![1; 1 << 20]));
+            }
+        }
+        "trap" => panic!("as asked\n\u{1b}[31mfor"),
+        "stack-overflow" => need(dig(0) as f64),
+        "nan" => need(f64::NAN),
+        "infinity" => need(f64::INFINITY),
+        "negative" => need(-1.0),
+        "out-of-range" => need(1e10),
+        "refuse" => Err(Failure::Refused("not today".to_owned())),
+        "long-reason" => reason(format!("\u{1b}[2Jé{}", "x".repeat(512 << 10))),
+        "huge-reason" => reason("x".repeat(8 << 20)),
+        "chatter" => {
+            for line in 0..200 {
+                println!("line {line}");
+                eprintln!("line {line}");
+            }
+            reason("done".to_owned())
+        }
+        // Holds while time stands still and random numbers are what they were.
+        "ambient" => {
+            let still = Instant::now().elapsed().is_zero() && SystemTime::now() == SystemTime::UNIX_EPOCH;
+            need(if still { (RandomState::new().hash_one(1) % 1000) as f64 } else { f64::NAN })
+        }
+        "file" => need(std::fs::read("/etc/hostname").expect("a file").len() as f64),
+        "directory" => need(std::fs::read_dir("/").map_or(0.0, |entries| entries.count() as f64)),
+        "environment" => need((std::env::vars().count() + std::env::args().count()) as f64),
+        "exit" => std::process::exit(0),
+        "sleep" => {
+            std::thread::sleep(std::time::Duration::from_secs(3600));
+            need(1.0)
+        }
+        _ => need(f64::from(look.current)),
+    }
+}
+
+setpoint_guest::bindings::export!(Component with_types_in setpoint_guest::bindings);
