@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 
 /// What is wrong with a configuration, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,15 @@ impl std::error::Error for ConfigError {}
 /// ```
 pub fn parse_config<T: DeserializeOwned>(config: &serde_json::Value) -> Result<T, ConfigError> {
     let empty = serde_json::Value::Object(serde_json::Map::new());
-    let config = if config.is_null() { &empty } else { config };
+    read_config(if config.is_null() { &empty } else { config })
+}
+
+/// Reads a typed configuration from any format.
+///
+/// # Errors
+///
+/// As for [`parse_config`].
+pub fn read_config<'de, T: Deserialize<'de>, D: Deserializer<'de>>(config: D) -> Result<T, ConfigError> {
     serde_path_to_error::deserialize(config).map_err(|error| {
         let path = match error.path().to_string() {
             root if root == "." => String::new(),

@@ -24,7 +24,7 @@ pub use algorithm::ratio::WhenMissing;
 pub use algorithm::weighted_ratio::{WeightedRatio, WeightedRatioConfig};
 pub use algorithm::{EvaluateError, FailureKind, ScalingAlgorithm, algorithm_fn};
 pub use bounds::{Bounds, BoundsError, MAX_REPLICAS};
-pub use config::{ConfigError, near_miss, parse_config};
+pub use config::{ConfigError, near_miss, parse_config, read_config};
 pub use decision::{Decision, Outcome};
 pub use handler::memory::InMemoryHandler;
 pub use handler::{BoxFuture, HandlerError, Instance, ResourceHandler, Update};

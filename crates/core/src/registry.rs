@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use schemars::{JsonSchema, schema_for};
 use serde::de::DeserializeOwned;
@@ -160,11 +161,11 @@ pub enum RegisterError {
     },
 }
 
-/// Algorithms and stages by name.
-#[derive(Default)]
+/// Algorithms and stages by name. Cheap to clone.
+#[derive(Clone, Default)]
 pub struct Registry {
-    algorithms: BTreeMap<String, Box<dyn AlgorithmFactory>>,
-    stages: BTreeMap<String, Box<dyn StageFactory>>,
+    algorithms: BTreeMap<String, Arc<dyn AlgorithmFactory>>,
+    stages: BTreeMap<String, Arc<dyn StageFactory>>,
 }
 
 impl fmt::Debug for Registry {
@@ -254,7 +255,7 @@ impl Registry {
         name: impl Into<String>,
         factory: impl AlgorithmFactory + 'static,
     ) -> Result<(), RegisterError> {
-        insert(&mut self.algorithms, name.into(), Box::new(factory))
+        insert(&mut self.algorithms, name.into(), Arc::new(factory))
     }
 
     /// Makes a stage available as `name`.
@@ -267,7 +268,7 @@ impl Registry {
         name: impl Into<String>,
         factory: impl StageFactory + 'static,
     ) -> Result<(), RegisterError> {
-        insert(&mut self.stages, name.into(), Box::new(factory))
+        insert(&mut self.stages, name.into(), Arc::new(factory))
     }
 
     /// The algorithms, by name.
@@ -358,7 +359,7 @@ fn embedded(description: Description) -> Value {
     schema
 }
 
-fn insert<T: ?Sized>(into: &mut BTreeMap<String, Box<T>>, name: String, factory: Box<T>) -> Result<(), RegisterError> {
+fn insert<T: ?Sized>(into: &mut BTreeMap<String, Arc<T>>, name: String, factory: Arc<T>) -> Result<(), RegisterError> {
     if name.trim().is_empty() {
         return Err(RegisterError::EmptyName);
     }
@@ -369,8 +370,8 @@ fn insert<T: ?Sized>(into: &mut BTreeMap<String, Box<T>>, name: String, factory:
     Ok(())
 }
 
-fn find<'a, T: ?Sized>(among: &'a BTreeMap<String, Box<T>>, what: &str, name: &str) -> Result<&'a T, String> {
-    among.get(name).map(Box::as_ref).ok_or_else(|| {
+fn find<'a, T: ?Sized>(among: &'a BTreeMap<String, Arc<T>>, what: &str, name: &str) -> Result<&'a T, String> {
+    among.get(name).map(Arc::as_ref).ok_or_else(|| {
         let known: Vec<&str> = among.keys().map(String::as_str).collect();
         format!("no {what} is called `{name}`; {}", near_miss(name, &known))
     })

@@ -64,7 +64,7 @@ pub trait PluginVersion {
 
 /// Generated from `wit/scaling.wit`.
 #[doc(hidden)]
-#[expect(missing_docs, missing_debug_implementations, unsafe_code, clippy::all, reason = "generated bindings")]
+#[allow(missing_docs, missing_debug_implementations, unsafe_code, clippy::all, reason = "generated bindings")]
 pub mod bindings {
     wit_bindgen::generate!({
         world: "plugin",

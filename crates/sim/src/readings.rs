@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use setpoint::Reading;
 
 use crate::scenario::MetricSpec;
 use crate::service::Meter;
@@ -72,15 +73,6 @@ impl FromStr for Source {
         let found = Self::ALL.into_iter().find(|source| source.name() == name);
         found.ok_or_else(|| UnknownSource(name.to_owned()))
     }
-}
-
-/// One value monitoring shows, or why it shows none. A missing value is never a zero.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Reading {
-    /// A finite number.
-    Value(f64),
-    /// Nothing, and the cause.
-    Missing(&'static str),
 }
 
 /// Remembers what a scrape will need.
@@ -166,7 +158,7 @@ impl Monitor {
     }
 
     /// What is shown at `now`, which is not before the last mark.
-    pub(crate) fn reading(&self, source: Source, now: Micros) -> Reading {
+    pub(crate) fn reading(&self, source: Source, now: Micros) -> Reading<'static> {
         let shown = now.saturating_sub(self.delay) / self.scrape;
         let place = shown.checked_sub(self.oldest).and_then(|place| usize::try_from(place).ok());
         let marks = place.and_then(|place| Some((self.opened.get(place)?, self.scraped.get(place)?)));
@@ -190,7 +182,7 @@ impl Monitor {
         }
     }
 
-    fn percentile(&self, percent: usize, from: Micros, to: Micros) -> Reading {
+    fn percentile(&self, percent: usize, from: Micros, to: Micros) -> Reading<'static> {
         let first = self.completions.partition_point(|completed| completed.at <= from);
         let end = self.completions.partition_point(|completed| completed.at <= to);
         let range = self.completions.range(first..end);

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use setpoint::Reading;
+
 use crate::load::Load;
-use crate::readings::{Reading, Source};
+use crate::readings::Source;
 use crate::scenario::Scenario;
 use crate::score::Report;
 use crate::service::Service;
@@ -25,7 +27,7 @@ pub struct Tick<'a> {
 
 impl Tick<'_> {
     /// What monitoring shows.
-    pub fn reading(&self, source: Source) -> Reading {
+    pub fn reading(&self, source: Source) -> Reading<'static> {
         self.service.reading(source)
     }
 }

@@ -23,7 +23,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
+use setpoint::{ConfigError, parse_config};
 
 use crate::load::LoadSpec;
 use crate::readings::Source;
@@ -32,11 +33,10 @@ use crate::units::{Concurrency, Period, QueueLimit, ReplicaCount, Seed, Span, Va
 mod builtin;
 mod check;
 
-pub use check::ScenarioError;
 
 /// A checked scenario: every value in range, every pair of values consistent.
 ///
-/// It comes out of a document, by [`Scenario::read`] or any serde format, or is the one that is
+/// It comes out of a document, by [`Scenario::from_value`] or any serde format, or is the one that is
 /// built in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Document", into = "Document")]
@@ -258,27 +258,29 @@ fn period(millis: u64) -> Period {
 }
 
 impl Scenario {
-    /// Read a scenario from any serde format, with the field in the error.
+    /// Read a scenario document, already parsed into a JSON value.
     ///
     /// ```
     /// # use setpoint_sim::Scenario;
-    /// let text = r#"{
+    /// let error = Scenario::from_value(&serde_json::json!({
     ///     "apiVersion": "setpoint.dev/v1alpha1", "kind": "Scenario", "metadata": { "name": "flat" },
     ///     "spec": { "duration": "10m", "load": { "constant": { "rate": -1 } } }
-    /// }"#;
-    /// let error = Scenario::read(&mut serde_json::Deserializer::from_str(text)).unwrap_err();
-    /// assert!(error.to_string().starts_with(
-    ///     "spec.load.constant.rate: expected a number of requests/s from 0 to 1000000, found -1"
-    /// ));
+    /// })).unwrap_err();
+    /// assert_eq!(error.path, "spec.load.constant.rate");
+    /// assert!(error.message.starts_with("expected a number of requests/s from 0 to 1000000, found -1"));
     /// ```
     ///
     /// # Errors
     ///
     /// When a field is unknown, missing, of another type, out of range, or at odds with another.
-    pub fn read<'de, D: Deserializer<'de>>(document: D) -> Result<Self, ScenarioError> {
-        let document: Document = serde_path_to_error::deserialize(document)
-            .map_err(|error| ScenarioError { field: error.path().to_string(), problem: error.inner().to_string() })?;
-        Self::try_from(document)
+    pub fn from_value(document: &serde_json::Value) -> Result<Self, ConfigError> {
+        Self::try_from(parse_config::<Document>(document)?)
+    }
+
+    /// The JSON Schema of a scenario document.
+    #[must_use]
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(Document).to_value()
     }
 
     /// A scenario around a trace file, with a default for everything else.
@@ -286,7 +288,7 @@ impl Scenario {
     /// # Errors
     ///
     /// When the file's name is empty or longer than 4096 characters.
-    pub fn for_trace(file: &Path) -> Result<Self, ScenarioError> {
+    pub fn for_trace(file: &Path) -> Result<Self, ConfigError> {
         let name = file.file_stem().map_or_else(|| "trace".into(), |stem| stem.to_string_lossy());
         let name = name.chars().take(check::LONGEST_NAME).collect();
         let load = LoadSpec::trace(PathBuf::from(file));
@@ -309,7 +311,7 @@ impl Scenario {
     ///
     /// When a document with that duration would be refused: for less than a second, or more bursts
     /// than a run may have.
-    pub fn with_duration(mut self, duration: Period) -> Result<Self, ScenarioError> {
+    pub fn with_duration(mut self, duration: Period) -> Result<Self, ConfigError> {
         self.0.spec.duration = Some(duration);
         Self::try_from(self.0)
     }

@@ -12,8 +12,10 @@ pub(crate) use meter::Meter;
 use fleet::{Fleet, Place};
 use meter::Level;
 
+use setpoint::Reading;
+
 use crate::load::{Load, Request, Requests};
-use crate::readings::{Monitor, Reading, Source};
+use crate::readings::{Monitor, Source};
 use crate::scenario::Scenario;
 use crate::score::{Report, Score};
 use crate::units::Micros;
@@ -103,7 +105,7 @@ impl<'a> Service<'a> {
     }
 
     /// What monitoring shows now.
-    pub fn reading(&self, source: Source) -> Reading {
+    pub fn reading(&self, source: Source) -> Reading<'static> {
         self.monitor.reading(source, self.meter.at)
     }
 

@@ -8,7 +8,7 @@ use crate::{Load, Period, Scenario};
 
 /// A scenario with this spec.
 pub(crate) fn scenario(spec: Value) -> Scenario {
-    Scenario::read(document(spec)).unwrap_or_else(|error| panic!("{error}"))
+    Scenario::from_value(&document(spec)).unwrap_or_else(|error| panic!("{error}"))
 }
 
 pub(crate) fn document(spec: Value) -> Value {

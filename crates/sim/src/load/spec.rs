@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::ScenarioError;
+use setpoint::ConfigError;
 use crate::units::{Fraction, Period, Rate, Span};
 
 /// Terms in one sum.
@@ -169,13 +169,13 @@ impl LoadSpec {
     }
 
     /// Check what a field's own type cannot.
-    pub(crate) fn check(&self, field: &str, duration: Option<Period>) -> Result<(), ScenarioError> {
+    pub(crate) fn check(&self, field: &str, duration: Option<Period>) -> Result<(), ConfigError> {
         match self {
             Self::Trace(trace) => {
                 let length = trace.file.as_os_str().len();
                 if !(1..=4096).contains(&length) {
                     let problem = format!("expected a path of 1 to 4096 bytes, found {length}");
-                    return Err(ScenarioError::new(format!("{field}.trace.file"), problem));
+                    return Err(ConfigError::new(format!("{field}.trace.file"), problem));
                 }
                 Ok(())
             }
@@ -183,23 +183,23 @@ impl LoadSpec {
                 let field = format!("{field}.sum");
                 if !(1..=MOST_TERMS).contains(&terms.len()) {
                     let problem = format!("expected 1 to {MOST_TERMS} terms, found {}", terms.len());
-                    return Err(ScenarioError::new(field, problem));
+                    return Err(ConfigError::new(field, problem));
                 }
                 if terms.iter().all(|term| matches!(term, Self::Noise(_))) {
                     let problem = "expected a term that is not noise: noise multiplies the others";
-                    return Err(ScenarioError::new(field, problem));
+                    return Err(ConfigError::new(field, problem));
                 }
                 for (i, term) in terms.iter().enumerate() {
                     let field = format!("{field}[{i}]");
                     if matches!(term, Self::Sum(_) | Self::Trace(_)) {
                         let problem = "expected a generator, found a sum or a trace";
-                        return Err(ScenarioError::new(field, problem));
+                        return Err(ConfigError::new(field, problem));
                     }
                     term.check_term(&field, duration)?;
                 }
                 Ok(())
             }
-            Self::Noise(_) => Err(ScenarioError::new(
+            Self::Noise(_) => Err(ConfigError::new(
                 format!("{field}.noise"),
                 "expected inside a sum: noise multiplies the other terms",
             )),
@@ -207,8 +207,8 @@ impl LoadSpec {
         }
     }
 
-    fn check_term(&self, field: &str, duration: Option<Period>) -> Result<(), ScenarioError> {
-        let fail = |name: &str, problem: String| Err(ScenarioError::new(format!("{field}.{name}"), problem));
+    fn check_term(&self, field: &str, duration: Option<Period>) -> Result<(), ConfigError> {
+        let fail = |name: &str, problem: String| Err(ConfigError::new(format!("{field}.{name}"), problem));
         let too_often = |every: Period| {
             duration.is_some_and(|all| all.duration().as_micros() / every.duration().as_micros() > MOST_REPEATS)
         };

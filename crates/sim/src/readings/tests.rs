@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Reading, Source, nearest_rank};
+use setpoint::Reading;
+
+use super::{Source, nearest_rank};
 use crate::Service;
 use crate::testing::generated;
 

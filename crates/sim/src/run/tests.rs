@@ -2,7 +2,9 @@ use serde_json::json;
 
 use super::run;
 use crate::testing::{generated, seconds};
-use crate::{Load, Reading, Scenario, Source};
+use setpoint::Reading;
+
+use crate::{Load, Scenario, Source};
 
 #[test]
 fn evaluations_are_on_the_interval_and_at_the_end() {
@@ -42,7 +44,7 @@ fn the_built_in_day_asks_for_scaling() {
     let (mean, peak) = (fixed(10), fixed(20));
     let by_rate = |tick: &super::Tick<'_>| match tick.reading(Source::Rate) {
         Reading::Value(rate) => (rate / 2.0 / 0.7).ceil() as u32,
-        Reading::Missing(_) => tick.current,
+        _ => tick.current,
     };
     let scaled = run(&scenario, &load, 1, seconds(15), by_rate, |_| {}).summary;
     assert!(mean.slo_violation_ratio > 0.05, "{mean:?}");

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use setpoint::ConfigError;
+
 use super::{Distribution, Document, Scenario, Spec};
 use crate::load::LoadSpec;
 use crate::readings::Source;
@@ -12,44 +14,28 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// A scenario that cannot be: the field, and what is wrong with it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {problem}")]
-pub struct ScenarioError {
-    /// The path of the field: `spec.load.sum[1].burst.length`.
-    pub field: String,
-    /// What was expected, and what was found.
-    pub problem: String,
-}
-
-impl ScenarioError {
-    pub(crate) fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { field: field.into(), problem: problem.into() }
-    }
-}
-
 impl TryFrom<Document> for Scenario {
-    type Error = ScenarioError;
+    type Error = ConfigError;
 
-    fn try_from(document: Document) -> Result<Self, ScenarioError> {
+    fn try_from(document: Document) -> Result<Self, ConfigError> {
         let name = document.metadata.name.chars().count();
         if !(1..=LONGEST_NAME).contains(&name) {
             let problem = format!("expected 1 to {LONGEST_NAME} characters, found {name}");
-            return Err(ScenarioError::new("metadata.name", problem));
+            return Err(ConfigError::new("metadata.name", problem));
         }
         spec(&document.spec)?;
         Ok(Self(document))
     }
 }
 
-fn spec(spec: &Spec) -> Result<(), ScenarioError> {
+fn spec(spec: &Spec) -> Result<(), ConfigError> {
     let longest = crate::units::LONGEST;
     match spec.duration {
         Some(duration) => within("spec.duration", duration.duration(), SECOND, longest)?,
         None if matches!(spec.load, LoadSpec::Trace(_)) => {}
         None => {
             let problem = "expected a duration such as \"24h\" (only a trace brings its own), found none";
-            return Err(ScenarioError::new("spec.duration", problem));
+            return Err(ConfigError::new("spec.duration", problem));
         }
     }
     spec.load.check("spec.load", spec.duration)?;
@@ -58,7 +44,7 @@ fn spec(spec: &Spec) -> Result<(), ScenarioError> {
     within("spec.service.time.mean", service.time.mean.duration(), Duration::ZERO, DAY)?;
     if service.time.cv.is_some() && service.time.distribution != Distribution::Lognormal {
         let problem = "expected only with `distribution: lognormal`, found with another";
-        return Err(ScenarioError::new("spec.service.time.cv", problem));
+        return Err(ConfigError::new("spec.service.time.cv", problem));
     }
     let tokens = &service.tokens;
     for (field, cost) in [
@@ -81,28 +67,28 @@ fn spec(spec: &Spec) -> Result<(), ScenarioError> {
 
     if spec.readings.len() > MOST_READINGS {
         let problem = format!("expected at most {MOST_READINGS} names, found {}", spec.readings.len());
-        return Err(ScenarioError::new("spec.readings", problem));
+        return Err(ConfigError::new("spec.readings", problem));
     }
     for name in spec.readings.keys() {
         let field = format!("spec.readings.{name}");
         if name.is_empty() || name.chars().count() > LONGEST_NAME {
             let problem = format!("expected a name of 1 to {LONGEST_NAME} characters");
-            return Err(ScenarioError::new("spec.readings", problem));
+            return Err(ConfigError::new("spec.readings", problem));
         }
         if name.parse::<Source>().is_ok() {
             let problem = format!("expected another name, found the source {name:?}'s own");
-            return Err(ScenarioError::new(field, problem));
+            return Err(ConfigError::new(field, problem));
         }
     }
     Ok(())
 }
 
-fn within(field: &str, found: Duration, least: Duration, most: Duration) -> Result<(), ScenarioError> {
+fn within(field: &str, found: Duration, least: Duration, most: Duration) -> Result<(), ConfigError> {
     if (least..=most).contains(&found) {
         return Ok(());
     }
     let [least, most, found] = [least, most, found].map(humantime::format_duration);
-    Err(ScenarioError::new(field, format!("expected a duration from {least} to {most}, found {found}")))
+    Err(ConfigError::new(field, format!("expected a duration from {least} to {most}, found {found}")))
 }
 
 #[cfg(test)]

@@ -86,12 +86,12 @@ fn every_bad_value_is_named_with_its_range() {
         ("/readings/cpu", json!("heat"), "spec.readings.cpu", "utilization"),
         ("/slo/latency", json!("0s"), "spec.slo.latency", "1ms"),
     ];
-    Scenario::read(document(with("/seed", json!(1)))).expect("the base is valid");
+    Scenario::from_value(&document(with("/seed", json!(1)))).expect("the base is valid");
     for (pointer, value, field, problem) in cases {
         let row = format!("{pointer} = {value}");
-        let error = Scenario::read(document(with(pointer, value))).expect_err(&row);
-        assert_eq!(error.field, field, "{row}: {error}");
-        assert!(error.problem.contains(problem), "{row}: {error}");
+        let error = Scenario::from_value(&document(with(pointer, value))).expect_err(&row);
+        assert_eq!(error.path, field, "{row}: {error}");
+        assert!(error.message.contains(problem), "{row}: {error}");
     }
 }
 
@@ -108,7 +108,7 @@ fn a_name_is_neither_empty_nor_endless() {
     for name in [String::new(), "x".repeat(254)] {
         let mut document = document(with("/seed", json!(1)));
         document["metadata"]["name"] = json!(name);
-        assert_eq!(Scenario::read(document).expect_err("refused").field, "metadata.name");
+        assert_eq!(Scenario::from_value(&document).expect_err("refused").path, "metadata.name");
     }
 }
 

@@ -1,0 +1,45 @@
+//! `setpoint algorithms`.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+use setpoint::Description;
+
+use crate::catalog::Catalog;
+use crate::cli::AlgorithmsArguments;
+use crate::error::BadInput;
+use crate::output::{self, BOLD};
+
+pub(crate) fn run(arguments: &AlgorithmsArguments) -> Result<(), BadInput> {
+    let catalog = Catalog::new(arguments.plugins.plugins.as_deref())?;
+    let registry = catalog.registry();
+    let (algorithms, stages): (Vec<_>, Vec<_>) = (registry.algorithms().collect(), registry.stages().collect());
+    if arguments.json {
+        let list = |entries: &[(&str, Description)]| -> Vec<Value> {
+            let entry = |(name, what): &(&str, Description)| {
+                json!({ "name": name, "summary": what.summary, "config_schema": what.config_schema })
+            };
+            entries.iter().map(entry).collect()
+        };
+        let mut text = json!({ "algorithms": list(&algorithms), "stages": list(&stages) }).to_string();
+        text.push('\n');
+        return output::print_raw(text.as_bytes());
+    }
+    let mut text = String::new();
+    section("Algorithms", &algorithms, &mut text);
+    section("\nStages", &stages, &mut text);
+    output::print(&text)
+}
+
+fn section(title: &str, entries: &[(&str, Description)], text: &mut String) {
+    let (bold, reset) = (BOLD.render(), BOLD.render_reset());
+    let _ = writeln!(text, "{title}");
+    for (name, description) in entries {
+        let _ = writeln!(text, "  {bold}{name}{reset}\n      {}", description.summary);
+        let fields = description.config_schema.get("properties").and_then(Value::as_object);
+        for (field, schema) in fields.into_iter().flatten() {
+            let what = schema.get("description").and_then(Value::as_str).unwrap_or_default().replace('\n', " ");
+            let _ = writeln!(text, "      {field}: {what}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What policies can name: the library's own algorithms, the plugins of a folder, and those that policies bring.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use setpoint::{AlgorithmSpec, ConfigError, FailureSpec, Policy, RegisterError, Registry};
+use setpoint_wasm::{Host, HostConfig, Plugin};
+
+use crate::document::Document;
+use crate::error::BadInput;
+
+/// Algorithms by name, and the plugins loaded so far.
+pub(crate) struct Catalog {
+    registry: Registry,
+    // Made when the first plugin is: most commands need none.
+    host: Option<Host>,
+    /// The registered name of each file that a policy brought.
+    files: BTreeMap<PathBuf, String>,
+}
+
+/// A policy, ready to run, and the document that errors about it point into.
+pub(crate) struct LoadedPolicy {
+    pub(crate) policy: Policy,
+    pub(crate) document: Document,
+}
+
+/// The policies that `simulate` compares when none are given, and the plugin that one of them names.
+const BUILTIN: [(&str, &str); 4] = [
+    ("utilization.yaml", include_str!("../../../examples/policies/utilization.yaml")),
+    ("stabilized.yaml", include_str!("../../../examples/policies/stabilized.yaml")),
+    ("capped-smooth.yaml", include_str!("../../../examples/policies/capped-smooth.yaml")),
+    ("plugin.yaml", include_str!("../../../examples/policies/plugin.yaml")),
+];
+const BUILTIN_PLUGIN: &[u8] = include_bytes!("../../../guest-plugins/prebuilt/capped-smooth-ratio.wasm");
+
+impl Catalog {
+    /// The library's own, and the plugins of `folder`.
+    pub(crate) fn new(folder: Option<&Path>) -> Result<Self, BadInput> {
+        let mut catalog = Self { registry: Registry::builtin(), host: None, files: BTreeMap::new() };
+        if let Some(folder) = folder {
+            catalog.load_folder(folder)?;
+        }
+        Ok(catalog)
+    }
+
+    pub(crate) const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The policy in the file at `path`, with the plugins it names by file.
+    pub(crate) fn open_policy(&mut self, path: &Path) -> Result<LoadedPolicy, BadInput> {
+        let document = Document::open(path)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        self.policy(document, |plugin| {
+            let file = folder.join(plugin);
+            std::fs::read(&file).map(|bytes| (file, bytes)).map_err(|error| error.to_string())
+        })
+    }
+
+    /// The built-in policies.
+    pub(crate) fn builtin_policies(&mut self) -> Result<Vec<LoadedPolicy>, BadInput> {
+        let mut policies = Vec::new();
+        for (file, text) in BUILTIN {
+            let document = Document::read(file, text)?;
+            policies.push(self.policy(document, |plugin| Ok((plugin.to_owned(), BUILTIN_PLUGIN.to_vec())))?);
+        }
+        Ok(policies)
+    }
+
+    fn policy(
+        &mut self,
+        document: Document,
+        read: impl Fn(&Path) -> Result<(PathBuf, Vec<u8>), String>,
+    ) -> Result<LoadedPolicy, BadInput> {
+        let mut policy = Policy::from_value(document.value()).map_err(|error| document.error(&error))?;
+        let mut resolve = |algorithm: &mut AlgorithmSpec, path: &str| match &algorithm.plugin {
+            None => Ok(()),
+            Some(plugin) => match self.plugin_file(Path::new(plugin), &read) {
+                Ok(name) => {
+                    *algorithm = AlgorithmSpec::named(name, algorithm.config.take());
+                    Ok(())
+                }
+                Err(problem) => {
+                    let error = ConfigError::new(format!("{path}.plugin"), format!("{plugin}: {problem}"));
+                    Err(document.error(&error))
+                }
+            },
+        };
+        resolve(&mut policy.spec.algorithm, "spec.algorithm")?;
+        if let FailureSpec::Algorithm(algorithm) = &mut policy.spec.on_failure {
+            resolve(algorithm, "spec.onFailure.algorithm")?;
+        }
+        Ok(LoadedPolicy { policy, document })
+    }
+
+    /// Loads a plugin that a policy names by file, and says under which name it is registered.
+    fn plugin_file(
+        &mut self,
+        plugin: &Path,
+        read: impl Fn(&Path) -> Result<(PathBuf, Vec<u8>), String>,
+    ) -> Result<String, String> {
+        let (file, bytes) = read(plugin)?;
+        let file = file.canonicalize().unwrap_or(file);
+        if let Some(name) = self.files.get(&file) {
+            return Ok(name.clone());
+        }
+        let plugin = Plugin::load(self.host()?, &bytes).map_err(|error| error.to_string())?;
+        // Beside, not among, the names that policies can write; and two files may well call themselves alike.
+        let own = format!("plugin {}", plugin.name());
+        let mut name = own.clone();
+        let mut copies = 1;
+        while let Err(RegisterError::Taken { .. }) = self.registry.register_algorithm(name.clone(), plugin.clone()) {
+            copies += 1;
+            name = format!("{own} ({copies})");
+        }
+        self.files.insert(file, name.clone());
+        Ok(name)
+    }
+
+    fn load_folder(&mut self, folder: &Path) -> Result<(), BadInput> {
+        let failed = |error| BadInput::file(folder, "read", &error);
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.extension().is_some_and(|extension| extension == "wasm") {
+                files.push(path);
+            }
+        }
+        files.sort();
+        for file in files {
+            let bytes = std::fs::read(&file).map_err(|error| BadInput::file(&file, "read", &error))?;
+            let host = self.host().map_err(|problem| BadInput::at(file.display(), problem))?;
+            let plugin = Plugin::load(host, &bytes).map_err(|error| BadInput::at(file.display(), error))?;
+            self.registry
+                .register_algorithm(plugin.name().to_owned(), plugin)
+                .map_err(|error| BadInput::at(file.display(), error))?;
+        }
+        Ok(())
+    }
+
+    fn host(&mut self) -> Result<&Host, String> {
+        if self.host.is_none() {
+            let host = Host::new(&HostConfig::default()).map_err(|error| format!("no plugin can run here: {error}"))?;
+            self.host = Some(host);
+        }
+        Ok(self.host.as_ref().expect("it was just made"))
+    }
+}

@@ -1,0 +1,165 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+use crate::error::BadInput;
+use crate::output;
+
+/// From what was measured to how many replicas, and why.
+#[derive(Debug, Parser)]
+#[command(name = "setpoint", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done, 1 a check failed, 2 bad input.")]
+pub(crate) struct Cli {
+    /// Say on standard error what is being done
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Replay a load against policies, and compare what came of it
+    Simulate(SimulateArguments),
+    /// Decide for what was observed
+    Decide(DecideArguments),
+    /// List the algorithms and stages that policies can name
+    Algorithms(AlgorithmsArguments),
+    /// Print the JSON Schema of a document
+    Schema(SchemaArguments),
+    /// Print a completion script
+    Completions {
+        /// For this shell
+        shell: Shell,
+    },
+}
+
+/// Where plugins are found by name.
+#[derive(Debug, Args)]
+pub(crate) struct PluginArguments {
+    /// A folder of plugins (*.wasm), known by the names they give themselves
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) plugins: Option<PathBuf>,
+}
+
+const SIMULATE_EXAMPLES: &str = "Examples:
+  setpoint simulate
+      A built-in day of a chat service, four built-in policies.
+  setpoint simulate --policy a.yaml --policy b.yaml --trace last-week.csv --report out.html
+      Two policies over a trace: a column `time` and a column `rate` in requests/s, or one
+      request a row (TIMESTAMP,ContextTokens,GeneratedTokens).
+  setpoint simulate --scenario service.yaml --json | jq '.runs[].summary'";
+
+#[derive(Debug, Args)]
+#[command(after_help = SIMULATE_EXAMPLES)]
+pub(crate) struct SimulateArguments {
+    /// A policy to try; repeat it to compare [default: four built-in ones]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) policy: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) plugins: PluginArguments,
+    /// A CSV of rates or requests, as the load of a service with default values
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "scenario")]
+    pub(crate) trace: Option<PathBuf>,
+    /// A document that describes load and service [default: a built-in day]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) scenario: Option<PathBuf>,
+    /// Where all randomness starts [default: the scenario's]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Write a report to open in a browser
+    #[arg(long, value_name = "OUT.html", value_hint = ValueHint::FilePath)]
+    pub(crate) report: Option<PathBuf>,
+    /// Print everything as JSON, and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print nothing but errors
+    #[arg(long, short, conflicts_with = "json")]
+    pub(crate) quiet: bool,
+}
+
+const DECIDE_EXAMPLES: &str = "Examples:
+  echo '{\"now_ms\": 0, \"current\": 4, \"readings\": {\"p99\": 620}}' | setpoint decide --policy chat.yaml
+  setpoint decide --policy chat.yaml --observations night.jsonl --json
+  setpoint decide --policy chat.yaml --observations - --state chat.state
+      Goes on where the last call with this state ended.
+
+An observation is one JSON object a line:
+  {\"now_ms\": 0, \"current\": 4, \"ready\": 4,
+   \"readings\": {\"p99\": 620.0, \"gpu\": {\"missing\": \"scrape failed\"}}}
+`ready` defaults to `current`. A reading is a number, or {missing|stale|invalid: why}.";
+
+#[derive(Debug, Args)]
+#[command(after_help = DECIDE_EXAMPLES)]
+pub(crate) struct DecideArguments {
+    /// The policy that decides
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) policy: PathBuf,
+    /// What was observed, one JSON object a line; `-` is standard input
+    #[arg(long, value_name = "FILE", default_value = "-", value_hint = ValueHint::FilePath)]
+    pub(crate) observations: PathBuf,
+    /// Go on from this state, and write it when all went well
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) state: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) plugins: PluginArguments,
+    /// Print one JSON object a decision, and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  setpoint algorithms
+  setpoint algorithms --plugins ./plugins --json | jq '.algorithms[].name'")]
+pub(crate) struct AlgorithmsArguments {
+    #[command(flatten)]
+    pub(crate) plugins: PluginArguments,
+    /// Print everything as JSON, configuration schemas included
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A kind of document.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum DocumentKind {
+    /// A scaling policy
+    Policy,
+    /// A load and a service to simulate
+    Scenario,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  setpoint schema > policy.schema.json
+      For an editor: start a policy with `# yaml-language-server: $schema=policy.schema.json`.")]
+pub(crate) struct SchemaArguments {
+    /// The kind of document
+    #[arg(value_enum, default_value = "policy")]
+    pub(crate) kind: DocumentKind,
+    #[command(flatten)]
+    pub(crate) plugins: PluginArguments,
+    /// Print JSON; a schema is nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Prints a completion script for `shell`.
+pub(crate) fn completions(shell: Shell) -> Result<(), BadInput> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "setpoint", &mut script);
+    output::print_raw(&script)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

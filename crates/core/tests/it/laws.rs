@@ -1,0 +1,104 @@
+//! Every algorithm keeps every law, bare and in stages; and laws that only some can keep.
+
+use proptest::prelude::*;
+use serde_json::json;
+use setpoint::{AlgorithmManager, AlgorithmSpec, PolicySpec, Registry, StageSpec, Trace};
+use setpoint_testkit::laws::{self, Subject};
+use setpoint_testkit::looks;
+
+fn stages(names: &[&str]) -> Vec<StageSpec> {
+    names.iter().map(|name| StageSpec { name: (*name).to_owned(), config: json!({}) }).collect()
+}
+
+#[test]
+fn every_algorithm_keeps_the_laws_bare_and_in_every_stage() {
+    let registry = Registry::builtin();
+    let names: Vec<String> = registry.algorithms().map(|(name, _)| name.to_owned()).collect();
+    let wrappers: Vec<String> = registry.stages().map(|(name, _)| name.to_owned()).collect();
+    for name in &names {
+        let algorithm = AlgorithmSpec::named(name.as_str(), json!({}));
+        laws::check(&Subject { registry: &registry, algorithm: algorithm.clone(), stages: vec![] }, 64);
+        for wrapper in &wrappers {
+            let stages = stages(&[wrapper]);
+            laws::check(&Subject { registry: &registry, algorithm: algorithm.clone(), stages }, 32);
+        }
+        let stages = stages(&["smoothed", "stabilized", "capped"]);
+        laws::check(&Subject { registry: &registry, algorithm, stages }, 64);
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_decision_is_within_bounds_and_says_why(
+        looks in looks::sequence(30),
+        min in 0_u32..20,
+        more in 1_u32..40,
+        name in prop::sample::select(vec!["max-ratio", "average-ratio", "weighted-ratio", "capped-smooth-ratio"]),
+    ) {
+        let (min, max) = (min, min + more);
+        let policy = PolicySpec::new(min, max, looks::metrics(), AlgorithmSpec::named(name, json!({}))).unwrap()
+            .with_stage("stabilized", json!({ "scaleDownWindow": "2m" }));
+        let mut manager = AlgorithmManager::new();
+        let workload = manager.add(&policy).unwrap();
+        let mut trace = Trace::new();
+        for look in &looks {
+            let decision = manager.decide(workload, &look.observation(), &mut trace).unwrap();
+            prop_assert!((min..=max).contains(&decision.desired), "{decision:?}");
+            let reasons = trace.records(&policy.metrics);
+            if decision.desired != decision.current {
+                prop_assert_eq!(reasons.last().map(|reason| reason.to), Some(f64::from(decision.desired)), "{:?}", reasons);
+            }
+            // Each reason goes on from where the one before it left the number.
+            let changes = reasons.iter().filter(|reason| reason.from != reason.to);
+            let mut at = f64::from(decision.current);
+            for reason in changes {
+                // A smoothed ratio is told as what it asks for before and after.
+                prop_assert!(reason.from == at || reason.stage == "smoothed", "{:?}", reasons);
+                at = reason.to;
+            }
+            prop_assert_eq!(at, f64::from(decision.desired), "{:?}", reasons);
+        }
+    }
+
+    #[test]
+    fn more_load_never_means_fewer_replicas(
+        name in prop::sample::select(vec!["max-ratio", "average-ratio", "weighted-ratio"]),
+        current in 1_u32..50,
+        readings in prop::array::uniform3(0.0_f64..2000.0),
+        more in prop::array::uniform3(0.0_f64..500.0),
+    ) {
+        let policy = PolicySpec::new(1, 1000, looks::metrics(), AlgorithmSpec::named(name, json!({}))).unwrap();
+        let look = |readings: [f64; 3]| looks::Look {
+            now: 0, current, ready: current, readings: readings.map(setpoint::Reading::Value).into(),
+        };
+        let desired = |readings| {
+            let mut manager = AlgorithmManager::new();
+            let workload = manager.add(&policy).unwrap();
+            manager.decide(workload, &look(readings).observation(), &mut Trace::off()).unwrap().desired
+        };
+        let higher = [0, 1, 2].map(|index| readings[index] + more[index]);
+        prop_assert!(desired(higher) >= desired(readings));
+    }
+
+    #[test]
+    fn a_cap_limits_every_step(
+        looks in looks::sequence(30),
+        up in 0_u32..200,
+        down in 0_u32..=100,
+        least in 0_u32..3,
+    ) {
+        let policy = PolicySpec::new(0, 1_000_000, looks::metrics(), AlgorithmSpec::named("max-ratio", json!({}))).unwrap()
+            .with_stage("capped", json!({ "maxScaleUp": format!("{up}%"), "maxScaleDown": format!("{down}%"), "minStep": least }));
+        let mut manager = AlgorithmManager::new();
+        let workload = manager.add(&policy).unwrap();
+        for look in &looks {
+            let decision = manager.decide(workload, &look.observation(), &mut Trace::off()).unwrap();
+            let current = f64::from(look.current);
+            let least = f64::from(least);
+            let highest = (current + (current * f64::from(up) / 100.0).max(least)).ceil();
+            let lowest = (current - (current * f64::from(down) / 100.0).max(least)).floor();
+            prop_assert!(f64::from(decision.desired) <= highest, "{decision:?} above {highest}");
+            prop_assert!(f64::from(decision.desired) >= lowest, "{decision:?} below {lowest}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Dispatch, lifetimes, failures and state.
+
+use serde_json::json;
+use setpoint::{
+    AlgorithmManager, AlgorithmSpec, ConfigError, EvaluateError, FailureKind, FailureSpec, HoldOutsideBounds,
+    MaxRatioConfig, Need, Observation, Outcome, Proposal, Reading, Reconfigured, RegisterError, ScalingAlgorithm,
+    StateError, Timestamp, Trace, WorkloadError, algorithm_factory, algorithm_fn,
+};
+
+/// Says what it was built to say.
+struct Says(Result<Proposal, EvaluateError>);
+
+impl ScalingAlgorithm for Says {
+    fn evaluate(&mut self, _: &Observation<'_>, _: &mut Trace) -> Result<Proposal, EvaluateError> {
+        self.0.clone()
+    }
+}
+
+fn says(
+    answer: impl Fn() -> Result<Proposal, EvaluateError> + Send + Sync + 'static,
+) -> impl setpoint::AlgorithmFactory + 'static {
+    algorithm_factory("says what it was built to say", move |_, _: MaxRatioConfig| Ok(Says(answer())))
+}
+
+fn look(current: u32, readings: &'static [Reading<'static>]) -> Observation<'static> {
+    Observation::new(Timestamp::default(), current, readings)
+}
+
+const BUSY: &[Reading<'static>] = &[Reading::Value(2.0)];
+
+#[test]
+fn names_are_registered_once_and_found_or_guessed() {
+    let mut manager = AlgorithmManager::new();
+    let registry = manager.registry_mut();
+    let three = || says(|| Ok(Need::replicas(3.0)?.into()));
+    for blank in ["", "  "] {
+        assert_eq!(registry.register_algorithm(blank, three()), Err(RegisterError::EmptyName));
+    }
+    let taken = |name: &str| Err(RegisterError::Taken { name: name.to_owned() });
+    assert_eq!(registry.register_algorithm("max-ratio", three()), taken("max-ratio"));
+    assert_eq!(registry.register_algorithm("custom", three()), Ok(()));
+    assert_eq!(registry.register_algorithm("custom", three()), taken("custom"));
+
+    let error = |manager: &mut AlgorithmManager, name: &str| -> ConfigError {
+        manager.add(&crate::policy(name, json!({}), 1, (1, 40))).expect_err("unknown")
+    };
+    let found = error(&mut manager, "MaxRatio");
+    assert_eq!(found.path, "algorithm.name");
+    assert!(found.message.contains("did you mean `max-ratio`?"), "{found}");
+    assert!(found.message.contains("`average-ratio`, `capped-smooth-ratio`, `custom`"), "{found}");
+    let stage = crate::policy("max-ratio", json!({}), 1, (1, 40)).with_stage("smooth", json!({}));
+    let found = manager.add(&stage).expect_err("unknown");
+    assert_eq!(found.path, "stages[0].smooth");
+    assert!(found.message.contains("did you mean `smoothed`?"), "{found}");
+}
+
+#[test]
+fn what_is_registered_is_really_asked() {
+    let mut manager = AlgorithmManager::new();
+    manager.registry_mut().register_algorithm("seven", says(|| Ok(Need::replicas(6.2)?.into()))).expect("free");
+    let seven = manager.add(&crate::policy("seven", json!({}), 1, (1, 40))).expect("known");
+    let other = manager.add(&crate::policy("max-ratio", json!({}), 1, (1, 40))).expect("known");
+    assert_eq!(manager.decide(seven, &look(4, BUSY), &mut Trace::off()).map(|d| d.desired), Ok(7));
+    assert_eq!(manager.decide(other, &look(4, BUSY), &mut Trace::off()).map(|d| d.desired), Ok(8));
+}
+
+#[test]
+fn each_workload_has_an_instance_of_its_own() {
+    let policy = crate::policy("capped-smooth-ratio", json!({}), 1, (1, 40));
+    let mut manager = AlgorithmManager::new();
+    let (one, two) = (manager.add(&policy).expect("good"), manager.add(&policy).expect("good"));
+    for _ in 0..5 {
+        manager.decide(one, &look(4, BUSY), &mut Trace::off()).expect("a decision");
+    }
+    let fresh = manager.add(&policy).expect("good");
+    assert_eq!(manager.snapshot(two), manager.snapshot(fresh));
+    assert_ne!(manager.snapshot(one), manager.snapshot(fresh));
+}
+
+#[test]
+fn a_dropped_workload_is_gone_and_its_id_never_names_another() {
+    let policy = crate::policy("max-ratio", json!({}), 1, (1, 40));
+    let mut manager = AlgorithmManager::new();
+    let gone = manager.add(&policy).expect("good");
+    assert_eq!(manager.len(), 1);
+    assert!(manager.remove(gone) && !manager.remove(gone));
+    assert!(manager.is_empty());
+    let next = manager.add(&policy).expect("good");
+    assert_ne!(gone, next);
+    assert_eq!(manager.decide(gone, &look(4, BUSY), &mut Trace::off()), Err(WorkloadError::Unknown(gone)));
+    assert!(manager.decide(next, &look(4, BUSY), &mut Trace::off()).is_ok());
+}
+
+#[test]
+fn answers_become_decisions_as_the_contract_says() {
+    type Answer = fn() -> Result<Proposal, EvaluateError>;
+    let hold: Answer = || Ok(Proposal::Hold(setpoint::Hold::Said));
+    let cases: [(&str, Answer, u32, u32, Outcome); 9] = [
+        ("a need is rounded up", || Ok(Need::replicas(4.01)?.into()), 4, 5, Outcome::Need),
+        ("and clamped to the maximum", || Ok(Need::replicas(1e12)?.into()), 4, 40, Outcome::Need),
+        ("and to the minimum", || Ok(Need::replicas(0.0)?.into()), 4, 2, Outcome::Need),
+        ("a hold keeps", hold, 4, 4, Outcome::Hold),
+        ("a hold outside the bounds is corrected", hold, 50, 40, Outcome::Hold),
+        ("no opinion keeps", || Ok(Proposal::NoOpinion), 4, 4, Outcome::NoOpinion),
+        ("a suspend is never touched", || Ok(Proposal::Suspend), 50, 50, Outcome::Suspend),
+        ("a NaN is nonsense", || Ok(Need::replicas(f64::NAN)?.into()), 4, 4, Outcome::Fallback),
+        ("so is less than none", || Ok(Need::replicas(-0.5)?.into()), 4, 4, Outcome::Fallback),
+    ];
+    for (name, answer, current, want, outcome) in cases {
+        let mut manager = AlgorithmManager::new();
+        manager.registry_mut().register_algorithm("says", says(answer)).expect("free");
+        let workload = manager.add(&crate::policy("says", json!({}), 1, (2, 40))).expect("known");
+        let decision = manager.decide(workload, &look(current, BUSY), &mut Trace::new()).expect(name);
+        assert_eq!((decision.desired, decision.outcome), (want, outcome), "{name}");
+    }
+    let mut manager = AlgorithmManager::new();
+    manager.registry_mut().register_algorithm("says", says(hold)).expect("free");
+    let mut policy = crate::policy("says", json!({}), 1, (2, 40));
+    policy.hold_outside_bounds = HoldOutsideBounds::Leave;
+    let workload = manager.add(&policy).expect("known");
+    assert_eq!(manager.decide(workload, &look(50, BUSY), &mut Trace::off()).map(|d| d.desired), Ok(50));
+}
+
+#[test]
+fn a_failure_is_answered_by_the_declared_fallback_inside_the_bounds() {
+    let fails = || says(|| Err(EvaluateError::new(FailureKind::Refused, "the oracle is silent")));
+    let named = |name: &str| FailureSpec::Algorithm(AlgorithmSpec::named(name, json!({})));
+    let cases = [
+        (FailureSpec::Hold, 4, "hold"),
+        (FailureSpec::Replicas(6), 6, "6 replicas"),
+        (FailureSpec::Replicas(100), 40, "100 replicas"),
+        (named("max-ratio"), 8, "max-ratio"),
+        (named("fails"), 4, "fails"),
+    ];
+    for (fallback, want, words) in cases {
+        let mut manager = AlgorithmManager::new();
+        manager.registry_mut().register_algorithm("fails", fails()).expect("free");
+        // Its stages are not asked: a quarter more would be 5.
+        let policy = crate::policy("fails", json!({}), 1, (2, 40))
+            .with_stage("capped", json!({ "maxScaleUp": "25%" }))
+            .with_on_failure(fallback);
+        let workload = manager.add(&policy).expect("known");
+        let mut trace = Trace::new();
+        let decision = manager.decide(workload, &look(4, BUSY), &mut trace).expect("a decision");
+        assert_eq!((decision.desired, decision.outcome), (want, Outcome::Fallback), "{words}");
+        let reasons = trace.records(&policy.metrics);
+        assert_eq!(reasons[0].text, "the algorithm failed: the oracle is silent");
+        assert_eq!(reasons[1].text, format!("the declared fallback answers: {words}"));
+    }
+}
+
+#[test]
+fn state_goes_on_elsewhere_and_not_into_another_algorithm() {
+    let policy = crate::policy("max-ratio", json!({}), 1, (1, 40))
+        .with_stage("smoothed", json!({}))
+        .with_stage("stabilized", json!({ "scaleDownWindow": "3m" }))
+        .with_on_failure(FailureSpec::Algorithm(AlgorithmSpec::named("capped-smooth-ratio", json!({}))));
+    let looks: Vec<[Reading<'_>; 1]> = (0..20).map(|look| [Reading::Value(f64::from(look % 7) / 3.0)]).collect();
+    let look = |index: usize| {
+        let now = Timestamp::from_millis(i64::try_from(index).expect("few") * 30_000);
+        Observation::new(now, 5, &looks[index])
+    };
+    let mut steady = AlgorithmManager::new();
+    let at_home = steady.add(&policy).expect("good");
+    let mut moving = AlgorithmManager::new();
+    let mut abroad = moving.add(&policy).expect("good");
+    for index in 0..looks.len() {
+        let state = moving.snapshot(abroad).expect("a state");
+        moving = AlgorithmManager::new();
+        abroad = moving.add(&policy).expect("good");
+        moving.restore(abroad, &state).expect("its own state");
+        let trace = &mut Trace::off();
+        assert_eq!(steady.decide(at_home, &look(index), trace), moving.decide(abroad, &look(index), trace));
+    }
+
+    let state = moving.snapshot(abroad).expect("a state");
+    let other = moving.add(&crate::policy("max-ratio", json!({}), 1, (1, 40))).expect("good");
+    let error = moving.restore(other, &state).expect_err("another algorithm's");
+    assert_eq!(error.to_string(), "the state belongs to max-ratio > smoothed > stabilized, this workload runs max-ratio");
+    for cut in 0..state.len() {
+        assert!(moving.restore(abroad, &state[..cut]).is_err(), "cut at {cut}");
+        assert_eq!(moving.snapshot(abroad).as_ref(), Ok(&state), "cut at {cut} changed something");
+    }
+}
+
+#[test]
+fn a_new_policy_keeps_the_state_where_it_fits() {
+    let smooth = |factor: f64| crate::policy("capped-smooth-ratio", json!({ "smoothingFactor": factor }), 1, (1, 40));
+    let mut manager = AlgorithmManager::new();
+    let workload = manager.add(&smooth(0.3)).expect("good");
+    manager.decide(workload, &look(4, BUSY), &mut Trace::off()).expect("a decision");
+    let state = manager.snapshot(workload).expect("a state");
+
+    assert_eq!(manager.reconfigure(workload, &smooth(0.5)), Ok(Reconfigured::StateKept));
+    assert_eq!(manager.snapshot(workload).as_ref(), Ok(&state));
+    assert!(matches!(manager.reconfigure(workload, &smooth(7.0)), Err(WorkloadError::Failed(_))));
+    assert_eq!(manager.snapshot(workload).as_ref(), Ok(&state), "a refused policy changed something");
+
+    let reset = manager.reconfigure(workload, &crate::policy("max-ratio", json!({}), 1, (1, 40)));
+    assert!(matches!(reset, Ok(Reconfigured::StateReset(StateError::Foreign { .. }))), "{reset:?}");
+}
+
+#[test]
+fn a_reading_for_each_metric_is_required() {
+    let mut manager = AlgorithmManager::new();
+    let workload = manager.add(&crate::policy("max-ratio", json!({}), 2, (1, 40))).expect("good");
+    let error = manager.decide(workload, &look(4, BUSY), &mut Trace::off()).expect_err("one of two");
+    assert_eq!(error.to_string(), "the policy has 2 metrics, the observation 1 readings");
+}
+
+#[test]
+fn a_closure_in_any_stage_is_an_algorithm() {
+    let mut looks = 0;
+    let mut algorithm = setpoint::Capped::new(
+        algorithm_fn(|look: &Observation<'_>, _: &mut Trace| {
+            looks += 1;
+            Ok(Need::replicas(f64::from(look.current) * 10.0)?.into())
+        }),
+        &setpoint::CappedConfig { max_scale_up: setpoint::StepUp::new(0.5).ok(), ..Default::default() },
+    );
+    let answer = algorithm.evaluate(&look(4, BUSY), &mut Trace::off()).expect("an answer");
+    assert_eq!(answer, Need::replicas(6.0).expect("a need").into());
+    drop(algorithm);
+    assert_eq!(looks, 1);
+}

@@ -1,0 +1,26 @@
+//! What CI checks beyond `cargo test --workspace`, so that it can be had locally too.
+
+use std::process::Command;
+
+use setpoint_testkit::guests::BUILT;
+
+use crate::guests;
+
+/// Every check, in the order of their cost.
+pub(crate) fn run() -> anyhow::Result<()> {
+    let cargo = |arguments: &[&str]| {
+        let mut command = Command::new("cargo");
+        command.args(arguments);
+        command
+    };
+    crate::run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    crate::run(&mut cargo(&["fmt", "--all", "--check", "--manifest-path", "guest-plugins/Cargo.toml"]))?;
+    crate::run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
+    crate::run(
+        cargo(&["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    )?;
+    // The same tests against components built from this tree.
+    let built = guests::build()?;
+    crate::run(cargo(&["test", "--locked", "-p", "setpoint-wasm", "--test", "it"]).env(BUILT, built))
+}

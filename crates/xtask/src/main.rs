@@ -1,0 +1,45 @@
+//! This workspace's own tools: `cargo xtask guests [--bless]`, `cargo xtask ci`.
+
+mod ci;
+mod guests;
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, bail};
+
+const HELP: &str = "usage: cargo xtask COMMAND
+
+  guests            build the guest plugins from source into target/guests
+  guests --bless    and make them the prebuilt ones
+  ci                what CI checks after the tests: fmt, clippy, docs, guests and the tests that need them";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments[..] {
+        ["guests"] => guests::build().map(|_| ()),
+        ["guests", "--bless"] => guests::bless(),
+        ["ci"] => ci::run(),
+        _ => {
+            eprintln!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a command to its end, and fails as it does.
+fn run(command: &mut Command) -> anyhow::Result<()> {
+    eprintln!("+ {}", format!("{command:?}").replace('"', ""));
+    let status = command.status().with_context(|| format!("can't start {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} failed: {status}");
+    }
+    Ok(())
+}
