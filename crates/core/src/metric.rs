@@ -86,6 +86,7 @@ impl Target {
 
     /// What `reading` is compared with when there are `current` replicas.
     #[must_use]
+    #[inline]
     pub fn amount(self, current: u32) -> f64 {
         match self {
             Self::Value(target) | Self::Utilization(target) => target.get(),
@@ -95,8 +96,13 @@ impl Target {
 
     /// See [`Metric::ratio`]. A finite reading over a tiny target overflows, and makes none.
     #[must_use]
+    #[inline]
     pub fn ratio(self, reading: Reading<'_>, current: u32) -> Option<f64> {
-        reading.usable().map(|reading| reading / self.amount(current)).filter(|ratio| ratio.is_finite())
+        match reading {
+            // Also refuses readings that are not finite: no division makes them so.
+            Reading::Value(value) => Some(value / self.amount(current)).filter(|ratio| ratio.is_finite()),
+            _ => None,
+        }
     }
 }
 
@@ -118,6 +124,7 @@ pub enum Reading<'a> {
 impl Reading<'_> {
     /// The value, when there is a finite one. A NaN that a source let through ends here.
     #[must_use]
+    #[inline]
     pub fn usable(self) -> Option<f64> {
         match self {
             Self::Value(value) if value.is_finite() => Some(value),

@@ -57,6 +57,7 @@ impl Need {
     /// # Errors
     ///
     /// [`EvaluateError`] unless `replicas` is finite and not negative.
+    #[inline]
     pub fn replicas(replicas: f64) -> Result<Self, EvaluateError> {
         if replicas.is_finite() && replicas >= 0.0 {
             Ok(Self { signal: replicas, base: None, tolerance: Tolerance::NONE, may_shrink: true })
@@ -70,6 +71,7 @@ impl Need {
     /// # Errors
     ///
     /// [`EvaluateError`] unless `ratio` is finite.
+    #[inline]
     pub fn ratio(ratio: f64, current: u32, tolerance: Tolerance) -> Result<Self, EvaluateError> {
         if ratio.is_finite() {
             Ok(Self { signal: ratio, base: Some(f64::from(current)), tolerance, may_shrink: true })
@@ -80,6 +82,7 @@ impl Need {
 
     /// The same, but never below the current count: for a need computed from only part of the readings.
     #[must_use]
+    #[inline]
     pub const fn never_shrinking(mut self) -> Self {
         self.may_shrink = false;
         self
@@ -87,12 +90,14 @@ impl Need {
 
     /// What a smoothing stage averages: the ratio where there is one, else the replicas.
     #[must_use]
+    #[inline]
     pub const fn signal(self) -> f64 {
         self.signal
     }
 
     /// Whether the signal is a ratio.
     #[must_use]
+    #[inline]
     pub const fn is_ratio(self) -> bool {
         self.base.is_some()
     }
@@ -102,6 +107,7 @@ impl Need {
     /// # Errors
     ///
     /// [`EvaluateError`] unless `signal` is finite.
+    #[inline]
     pub fn with_signal(self, signal: f64) -> Result<Self, EvaluateError> {
         if signal.is_finite() {
             Ok(Self { signal, ..self })
@@ -112,6 +118,7 @@ impl Need {
 
     /// The number of replicas, before the tolerance.
     #[must_use]
+    #[inline]
     pub fn exact(self) -> f64 {
         match self.base {
             // Two finite numbers can overflow; no need is larger than the largest double.
@@ -123,6 +130,7 @@ impl Need {
     /// The number of replicas after the tolerance, with a reason where that changes it.
     ///
     /// A stage that compares the need with the current count settles it first.
+    #[inline]
     pub fn settle(self, current: u32, trace: &mut Trace) -> Self {
         let exact = self.exact();
         let current = f64::from(current);
@@ -133,7 +141,7 @@ impl Need {
         } else {
             return Self { signal: exact, base: None, tolerance: Tolerance::NONE, may_shrink: self.may_shrink };
         };
-        trace.push(Reason::new("tolerance", exact, current, effect));
+        trace.push(|| Reason::new("tolerance", exact, current, effect));
         Self { signal: current, base: None, tolerance: Tolerance::NONE, may_shrink: self.may_shrink }
     }
 }

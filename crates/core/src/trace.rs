@@ -47,11 +47,11 @@ impl Trace {
         self.text.clear();
     }
 
-    /// Adds a reason.
+    /// Adds a reason, which is only made when anyone asks.
     #[inline]
-    pub fn push(&mut self, reason: Reason) {
+    pub fn push(&mut self, reason: impl FnOnce() -> Reason) {
         if !self.off {
-            self.reasons.push(reason);
+            self.reasons.push(reason());
         }
     }
 
@@ -66,7 +66,7 @@ impl Trace {
     pub fn note(&mut self, stage: &'static str, from: f64, to: f64, text: fmt::Arguments<'_>) {
         if self.is_on() {
             let text = self.keep(text);
-            self.push(Reason::new(stage, from, to, Effect::Note { text }));
+            self.push(|| Reason::new(stage, from, to, Effect::Note { text }));
         }
     }
 

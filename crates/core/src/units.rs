@@ -145,6 +145,7 @@ impl Tolerance {
 
     /// Whether `ratio` is so near to 1 that nothing should be done.
     #[must_use]
+    #[inline]
     pub fn contains(self, ratio: f64) -> bool {
         ratio >= 1.0 - self.0 && ratio <= 1.0 + self.0
     }

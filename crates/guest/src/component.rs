@@ -25,6 +25,9 @@ struct Inner<P> {
     readings: Vec<Reading<'static>>,
     silent: Trace,
     explaining: Trace,
+    /// The state as the host has it, and room for the next.
+    known: Vec<u8>,
+    next: Vec<u8>,
 }
 
 impl<P: Plugin + PluginVersion> Guest for Component<P> {
@@ -52,14 +55,16 @@ impl<P: Plugin> GuestInstance for Instance<P> {
     }
 
     fn snapshot(&self) -> Vec<u8> {
-        let mut state = Vec::new();
-        // A plugin in a sandbox has nothing to fail at here; if it does, the host sees the trap.
-        self.0.borrow_mut().plugin.snapshot(&mut state).expect("a snapshot");
-        state
+        let mut inner = self.0.borrow_mut();
+        inner.changed_state();
+        inner.known.clone()
     }
 
     fn restore(&self, state: Vec<u8>) -> Result<(), String> {
-        self.0.borrow_mut().plugin.restore(&state).map_err(|error| error.to_string())
+        let mut inner = self.0.borrow_mut();
+        inner.plugin.restore(&state).map_err(|error| error.to_string())?;
+        inner.known = state;
+        Ok(())
     }
 }
 
@@ -85,6 +90,8 @@ fn create<P: Plugin>(config: &str, metrics: Vec<types::Metric>) -> Result<Inner<
         metrics,
         silent: Trace::off(),
         explaining: Trace::new(),
+        known: Vec::new(),
+        next: Vec::new(),
     })
 }
 
@@ -118,7 +125,20 @@ impl<P: Plugin> Inner<P> {
             // NoOpinion, and what a later library may add: nothing this contract could carry.
             _ => types::Proposal::NoOpinion,
         };
-        Ok(types::Answer { proposal, reason: words(trace, &self.metrics) })
+        let reason = words(trace, &self.metrics);
+        Ok(types::Answer { proposal, reason, state: self.changed_state() })
+    }
+
+    /// The state, if it isn't what the host has.
+    fn changed_state(&mut self) -> Option<Vec<u8>> {
+        self.next.clear();
+        // A plugin in a sandbox has nothing to fail at here; if it does, the host sees the trap.
+        self.plugin.snapshot(&mut self.next).expect("a snapshot");
+        if self.next == self.known {
+            return None;
+        }
+        std::mem::swap(&mut self.next, &mut self.known);
+        Some(self.known.clone())
     }
 }
 

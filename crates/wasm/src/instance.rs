@@ -20,7 +20,7 @@ const STAGE: &str = "plugin";
 
 /// A plugin's instance as an algorithm.
 ///
-/// After each success its state is taken out. When a call traps, times out or gives nonsense, the instance is
+/// Each answer brings the state along where that has changed. When a call traps, times out or gives nonsense, the instance is
 /// dropped with its whole store; the next call makes a new one and puts the last good state back.
 pub(crate) struct PluginAlgorithm {
     plugin: Arc<Inner>,
@@ -131,7 +131,9 @@ impl PluginAlgorithm {
         };
         let answer = live.evaluate(&self.plugin, look)?;
         let proposal = self.check(&answer, current, trace)?;
-        self.last_good = live.snapshot(&self.plugin)?;
+        if let Some(state) = answer.state {
+            self.last_good = state;
+        }
         Ok(proposal)
     }
 

@@ -55,7 +55,7 @@ impl GuestInstance for Hostile {
     fn evaluate(&self, look: Observation) -> Result<Answer, Failure> {
         let number = self.looks.replace(self.looks.get() + 1);
         if self.done.replace(self.done.get() + 1) >= self.times {
-            return Ok(plain(Proposal::Need(f64::from(number))));
+            return Ok(Answer { state: Some(self.snapshot()), ..plain(Proposal::Need(f64::from(number))) });
         }
         misbehave(&self.how, &look)
     }
@@ -79,7 +79,7 @@ impl GuestInstance for Hostile {
 }
 
 fn plain(proposal: Proposal) -> Answer {
-    Answer { proposal, reason: String::new() }
+    Answer { proposal, reason: String::new(), state: None }
 }
 
 fn spin() -> ! {
@@ -95,7 +95,7 @@ fn dig(depth: u64) -> u64 {
 
 fn misbehave(how: &str, look: &Observation) -> Result<Answer, Failure> {
     let need = |need| Ok(plain(Proposal::Need(need)));
-    let reason = |reason| Ok(Answer { proposal: Proposal::Hold, reason });
+    let reason = |reason| Ok(Answer { reason, ..plain(Proposal::Hold) });
     match how {
         "endless-loop" => spin(),
         "memory-bomb" => {
@@ -112,6 +112,7 @@ fn misbehave(how: &str, look: &Observation) -> Result<Answer, Failure> {
         "out-of-range" => need(1e10),
         "refuse" => Err(Failure::Refused("not today".to_owned())),
         "long-reason" => reason(format!("\u{1b}[2Jé{}", "x".repeat(512 << 10))),
+        "huge-new-state" => Ok(Answer { state: Some(vec![0; 8 << 20]), ..plain(Proposal::Hold) }),
         "huge-reason" => reason("x".repeat(8 << 20)),
         "chatter" => {
             for line in 0..200 {

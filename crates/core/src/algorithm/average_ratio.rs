@@ -55,6 +55,7 @@ impl AverageRatio {
 }
 
 impl ScalingAlgorithm for AverageRatio {
+    #[inline]
     fn evaluate(&mut self, observation: &Observation<'_>, trace: &mut Trace) -> Result<Proposal, EvaluateError> {
         if observation.current == 0 {
             return Ok(self.ratios.hold(Hold::AtZero, observation, trace));
@@ -66,7 +67,7 @@ impl ScalingAlgorithm for AverageRatio {
         }
         #[expect(clippy::cast_precision_loss, reason = "a policy has far fewer than 2^53 metrics")]
         let ratio = sum / usable as f64;
-        let effect = Effect::MeanRatio { metrics: usable, ratio, weighted: false };
+        let effect = || Effect::MeanRatio { metrics: usable, ratio, weighted: false };
         self.ratios.propose(ratio, usable, effect, observation, trace)
     }
 }

@@ -72,24 +72,26 @@ impl MaxRatio {
 }
 
 impl ScalingAlgorithm for MaxRatio {
+    #[inline]
     fn evaluate(&mut self, observation: &Observation<'_>, trace: &mut Trace) -> Result<Proposal, EvaluateError> {
         if observation.current == 0 {
             return Ok(self.ratios.hold(Hold::AtZero, observation, trace));
         }
-        let mut largest: Option<(usize, f64)> = None;
-        let usable = self.ratios.each(observation, trace, |metric, ratio| {
-            if largest.is_none_or(|(_, largest)| ratio > largest) {
-                largest = Some((metric, ratio));
-            }
+        let (mut metric, mut ratio) = (0, f64::NEG_INFINITY);
+        let usable = self.ratios.each(observation, trace, |this, its| {
+            // Two selects: which of several metrics is the largest is nothing a processor can predict.
+            let larger = its > ratio;
+            metric = if larger { this } else { metric };
+            ratio = if larger { its } else { ratio };
         });
-        let Some((metric, ratio)) = largest else {
+        if usable == 0 {
             return Ok(self.ratios.hold(Hold::NoReadings, observation, trace));
-        };
+        }
         if ratio < self.floor {
-            let effect = Effect::RatioFloor { ratio, floor: self.floor };
+            let effect = || Effect::RatioFloor { ratio, floor: self.floor };
             return self.ratios.propose(self.floor, usable, effect, observation, trace);
         }
-        let effect = self.ratios.largest(metric, ratio, observation);
+        let effect = || self.ratios.largest(metric, ratio, observation);
         self.ratios.propose(ratio, usable, effect, observation, trace)
     }
 }

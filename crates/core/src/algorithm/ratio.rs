@@ -68,7 +68,7 @@ impl Ratios {
         };
         let cause = trace.keep(format_args!("{cause}"));
         let current = f64::from(current);
-        trace.push(Reason::new(self.stage, current, current, Effect::Unusable { metric, state, cause }));
+        trace.push(|| Reason::new(self.stage, current, current, Effect::Unusable { metric, state, cause }));
     }
 
     /// What makes the reason of a ratio that one metric decided.
@@ -81,7 +81,7 @@ impl Ratios {
     /// A hold, with its reason.
     pub(crate) fn hold(&self, why: Hold, observation: &Observation<'_>, trace: &mut Trace) -> Proposal {
         let current = f64::from(observation.current);
-        trace.push(Reason::new(self.stage, current, current, Effect::Held { why }));
+        trace.push(|| Reason::new(self.stage, current, current, Effect::Held { why }));
         Proposal::Hold(why)
     }
 
@@ -91,7 +91,7 @@ impl Ratios {
         &self,
         ratio: f64,
         usable: usize,
-        effect: Effect,
+        effect: impl FnOnce() -> Effect,
         observation: &Observation<'_>,
         trace: &mut Trace,
     ) -> Result<Proposal, EvaluateError> {
@@ -99,7 +99,7 @@ impl Ratios {
         if usable < self.targets.len() && self.when_missing == WhenMissing::BlockScaleDown {
             need = need.never_shrinking();
         }
-        trace.push(Reason::new(self.stage, f64::from(observation.current), need.exact(), effect));
+        trace.push(|| Reason::new(self.stage, f64::from(observation.current), need.exact(), effect()));
         Ok(need.into())
     }
 }

@@ -80,6 +80,7 @@ impl WeightedRatio {
 }
 
 impl ScalingAlgorithm for WeightedRatio {
+    #[inline]
     fn evaluate(&mut self, observation: &Observation<'_>, trace: &mut Trace) -> Result<Proposal, EvaluateError> {
         if observation.current == 0 {
             return Ok(self.ratios.hold(Hold::AtZero, observation, trace));
@@ -97,7 +98,7 @@ impl ScalingAlgorithm for WeightedRatio {
             return Ok(self.ratios.hold(Hold::ZeroTotalWeight, observation, trace));
         }
         let ratio = sum / total;
-        let effect = Effect::MeanRatio { metrics: usable, ratio, weighted: true };
+        let effect = || Effect::MeanRatio { metrics: usable, ratio, weighted: true };
         self.ratios.propose(ratio, usable, effect, observation, trace)
     }
 }

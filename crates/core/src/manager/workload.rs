@@ -97,11 +97,11 @@ impl Workload {
         let current = f64::from(observation.current);
         let fail = |error: &EvaluateError, trace: &mut Trace| {
             let message = trace.keep(format_args!("{error}"));
-            trace.push(Reason::new(FALLBACK, current, current, Effect::Failed { message }));
+            trace.push(|| Reason::new(FALLBACK, current, current, Effect::Failed { message }));
         };
         let fell_back = |to: f64, text: fmt::Arguments<'_>, trace: &mut Trace| {
             let fallback = trace.keep(text);
-            trace.push(Reason::new(FALLBACK, current, to, Effect::FellBack { fallback }));
+            trace.push(|| Reason::new(FALLBACK, current, to, Effect::FellBack { fallback }));
         };
         // What the failed attempt wrote up to its failure led to nothing.
         trace.clear();
@@ -133,7 +133,7 @@ impl Workload {
                 let exact = need.settle(current, trace).exact();
                 let whole = round_up(exact);
                 if f64::from(whole) != exact {
-                    trace.push(Reason::new("rounding", exact, f64::from(whole), Effect::RoundedUp));
+                    trace.push(|| Reason::new("rounding", exact, f64::from(whole), Effect::RoundedUp));
                 }
                 (self.bound(whole, trace), Outcome::Need)
             }
@@ -160,7 +160,7 @@ impl Workload {
         let bounded = self.bounds.clamp(replicas);
         if bounded != replicas {
             let direction = if bounded > replicas { Direction::Up } else { Direction::Down };
-            trace.push(Reason::new(BOUNDS, f64::from(replicas), f64::from(bounded), Effect::Bounded { direction }));
+            trace.push(|| Reason::new(BOUNDS, f64::from(replicas), f64::from(bounded), Effect::Bounded { direction }));
         }
         bounded
     }
@@ -209,7 +209,7 @@ impl Workload {
 
 fn note(effect: Effect, current: u32, trace: &mut Trace) {
     let current = f64::from(current);
-    trace.push(Reason::new("algorithm", current, current, effect));
+    trace.push(|| Reason::new("algorithm", current, current, effect));
 }
 
 fn name_of(spec: &crate::policy::AlgorithmSpec) -> &str {

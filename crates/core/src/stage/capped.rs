@@ -70,7 +70,7 @@ impl<A: ScalingAlgorithm> Capped<A> {
             Direction::Down => exact.max(current - step),
         };
         if capped != exact {
-            trace.push(Reason::new(Self::NAME, exact, capped, Effect::Capped { direction, step }));
+            trace.push(|| Reason::new(Self::NAME, exact, capped, Effect::Capped { direction, step }));
         }
         need.with_signal(capped)
     }

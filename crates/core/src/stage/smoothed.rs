@@ -64,7 +64,7 @@ impl<A: ScalingAlgorithm> Smoothed<A> {
         };
         let smoothed = need.with_signal(value)?;
         self.average = Some(Average { value, ratio });
-        trace.push(Reason::new(
+        trace.push(|| Reason::new(
             Self::NAME,
             need.exact(),
             smoothed.exact(),

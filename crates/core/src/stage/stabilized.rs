@@ -84,7 +84,7 @@ impl<A: ScalingAlgorithm> Stabilized<A> {
             } else {
                 (Direction::Down, down_since + self.down.length())
             };
-            trace.push(Reason::new(Self::NAME, exact, stabilized, Effect::Stabilized { direction, until }));
+            trace.push(|| Reason::new(Self::NAME, exact, stabilized, Effect::Stabilized { direction, until }));
         }
         need.with_signal(stabilized)
     }

@@ -13,7 +13,7 @@ fn look(secs: i64) -> Observation<'static> {
 }
 
 /// Every way to fail in a call, and what the reason must say.
-const FAILURES: [(&str, &str); 13] = [
+const FAILURES: [(&str, &str); 14] = [
     ("endless-loop", "took longer than its deadline of 100ms"),
     ("memory-bomb", "wanted more than 67108864 bytes of memory"),
     ("trap", "it said: thread '<unnamed>'"),
@@ -24,6 +24,7 @@ const FAILURES: [(&str, &str); 13] = [
     ("out-of-range", "answered with a need of 10000000000 replicas"),
     ("huge-reason", "crashed"),
     ("huge-state", "crashed"),
+    ("huge-new-state", "crashed"),
     ("exit", "wasi:cli/exit"),
     ("sleep", "which it was not granted"),
     ("file", "it said: thread '<unnamed>'"),
