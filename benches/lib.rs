@@ -11,9 +11,7 @@ use setpoint::{AlgorithmSpec, Metric, Observation, PolicySpec, Reading, Target, 
 #[must_use]
 pub fn metrics(count: usize) -> Vec<Metric> {
     let kinds = [Target::value(500.0), Target::average_value(4.0), Target::utilization(70.0)];
-    (0..count)
-        .map(|index| Metric::new(format!("m{index}"), kinds[index % 3].clone().expect("in range")))
-        .collect()
+    (0..count).map(|index| Metric::new(format!("m{index}"), kinds[index % 3].clone().expect("in range"))).collect()
 }
 
 /// A policy of `algorithm` with `count` metrics, 1 to 1000 replicas.

@@ -16,9 +16,7 @@ pub(crate) fn run(arguments: &AlgorithmsArguments) -> Result<(), BadInput> {
     let (algorithms, stages): (Vec<_>, Vec<_>) = (registry.algorithms().collect(), registry.stages().collect());
     if arguments.json {
         let list = |entries: &[(&str, Description)]| -> Vec<Value> {
-            let entry = |(name, what): &(&str, Description)| {
-                json!({ "name": name, "summary": what.summary, "config_schema": what.config_schema })
-            };
+            let entry = |(name, what): &(&str, Description)| json!({ "name": name, "summary": what.summary, "config_schema": what.config_schema });
             entries.iter().map(entry).collect()
         };
         let mut text = json!({ "algorithms": list(&algorithms), "stages": list(&stages) }).to_string();

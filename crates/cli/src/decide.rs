@@ -33,9 +33,7 @@ pub(crate) fn run(arguments: &DecideArguments) -> Result<(), BadInput> {
     let loaded = catalog.open_policy(&arguments.policy)?;
     let metrics = &loaded.policy.spec.metrics;
     let mut manager = AlgorithmManager::with_registry(catalog.registry().clone());
-    let workload = manager
-        .add(&loaded.policy.spec)
-        .map_err(|error| loaded.document.error(&error.under("spec")))?;
+    let workload = manager.add(&loaded.policy.spec).map_err(|error| loaded.document.error(&error.under("spec")))?;
     if let Some(path) = &arguments.state {
         match std::fs::read(path) {
             Ok(state) => manager.restore(workload, &state).map_err(|error| BadInput::at(path.display(), error))?,
@@ -97,10 +95,7 @@ fn short(number: f64) -> String {
 }
 
 /// Calls `each` with every line that isn't blank, and where it stands.
-fn each_line(
-    path: &Path,
-    mut each: impl FnMut(&str, &str) -> Result<(), BadInput>,
-) -> Result<(), BadInput> {
+fn each_line(path: &Path, mut each: impl FnMut(&str, &str) -> Result<(), BadInput>) -> Result<(), BadInput> {
     let (name, mut input): (String, Box<dyn BufRead>) = if path == Path::new("-") {
         ("standard input".to_owned(), Box::new(io::stdin().lock()))
     } else {

@@ -3,7 +3,6 @@
 //! Documents are hostile until read: aliases (which can grow a line into gigabytes), tags, repeated keys, deep
 //! nesting and large files are refused with a message.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
@@ -63,9 +62,7 @@ impl Document {
         let mut reader = Reader { events: Parser::new_from_str(text), places: BTreeMap::new() };
         match reader.document() {
             Ok(value) => Ok(Self { file: file.to_owned(), value, places: reader.places }),
-            Err((place, problem)) => {
-                Err(BadInput::at(format_args!("{file}:{}:{}", place.line, place.column), problem))
-            }
+            Err((place, problem)) => Err(BadInput::at(format_args!("{file}:{}:{}", place.line, place.column), problem)),
         }
     }
 
@@ -188,11 +185,11 @@ fn scan_problem(error: &ScanError) -> Problem {
 }
 
 /// The core schema of YAML 1.2, without what JSON can't hold.
-fn scalar(text: &Cow<'_, str>, style: ScalarStyle) -> Result<Value, String> {
+fn scalar(text: &str, style: ScalarStyle) -> Result<Value, String> {
     if style != ScalarStyle::Plain {
-        return Ok(Value::String(text.to_string()));
+        return Ok(Value::String(text.to_owned()));
     }
-    Ok(match text.as_ref() {
+    Ok(match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
         "true" | "True" | "TRUE" => Value::Bool(true),
         "false" | "False" | "FALSE" => Value::Bool(false),
@@ -265,7 +262,8 @@ mod tests {
 
     #[test]
     fn errors_are_placed_at_the_field_or_what_holds_it() {
-        let document = Document::read("f", "spec:\n  metrics:\n    - name: a\n    - { name: b, x: 1 }\n").expect("good");
+        let document =
+            Document::read("f", "spec:\n  metrics:\n    - name: a\n    - { name: b, x: 1 }\n").expect("good");
         let cases = [
             ("spec.metrics[1].x", (4, 18)),
             ("spec.metrics[1].missing.deep", (4, 7)),

@@ -8,10 +8,9 @@ mod document;
 mod error;
 mod output;
 mod progress;
-mod report { pub(crate) fn html(_: &setpoint_sim::Comparison) -> String { String::new() } }
 mod schema;
 mod simulate;
-mod terminal { pub(crate) fn width() -> u16 { 80 } pub(crate) fn render(_: &setpoint_sim::Comparison, _: u16) -> String { String::new() } }
+mod view;
 
 use std::process::ExitCode;
 

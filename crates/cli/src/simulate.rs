@@ -11,8 +11,9 @@ use crate::catalog::{Catalog, LoadedPolicy};
 use crate::cli::SimulateArguments;
 use crate::document::Document;
 use crate::error::BadInput;
+use crate::output;
 use crate::progress::Progress;
-use crate::{output, report, terminal};
+use crate::view::{report, terminal};
 
 pub(crate) fn run(arguments: &SimulateArguments) -> Result<(), BadInput> {
     let (scenario, load) = scenario(arguments)?;
@@ -90,7 +91,5 @@ fn compare(
         finished.collect::<Vec<_>>()
     });
     runs.sort_by_key(|(index, _)| *index);
-    runs.into_iter()
-        .map(|(index, run)| run.map_err(|error| policies[index].document.error(&error)))
-        .collect()
+    runs.into_iter().map(|(index, run)| run.map_err(|error| policies[index].document.error(&error))).collect()
 }

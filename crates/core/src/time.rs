@@ -36,6 +36,15 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// How long after `earlier` this is; zero if it isn't.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        let millis = self.0.saturating_sub(earlier.0);
+        if millis > 0 { Duration::from_millis(millis.unsigned_abs()) } else { Duration::ZERO }
+    }
+}
+
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Timestamp({}ms)", self.0)

@@ -3,6 +3,7 @@
 mod render;
 
 use std::fmt::{self, Write as _};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -219,6 +220,8 @@ pub enum Effect {
         direction: Direction,
         /// When that need leaves the window.
         until: Timestamp,
+        /// How long that is from now.
+        left: Duration,
     },
     /// Rounded up to whole replicas.
     RoundedUp,

@@ -110,8 +110,8 @@ impl<P: Plugin> Inner<P> {
                 _ => Reading::Invalid(""),
             }
         }));
-        let bounds = Bounds::new(look.min, look.max)
-            .map_err(|error| types::Failure::BadObservation(error.to_string()))?;
+        let bounds =
+            Bounds::new(look.min, look.max).map_err(|error| types::Failure::BadObservation(error.to_string()))?;
         let observation = Observation::new(Timestamp::from_millis(look.now_ms), look.current, &self.readings)
             .with_ready(look.ready)
             .with_bounds(bounds);

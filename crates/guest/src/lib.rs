@@ -47,7 +47,7 @@ macro_rules! export {
         type SetpointComponent = $crate::Component<$plugin>;
         #[allow(unsafe_code)]
         const _: () = {
-            $crate::bindings::export!(SetpointComponent with_types_in $crate::bindings);
+    $crate::bindings::export!(SetpointComponent with_types_in $crate::bindings);
         };
         impl $crate::PluginVersion for $plugin {
             const VERSION: &'static str = env!("CARGO_PKG_VERSION");

@@ -1,7 +1,9 @@
 //! Policies against a scenario: what each decided, why, and what came of it.
 
 use serde::Serialize;
-use setpoint::{AlgorithmManager, ConfigError, Observation, Policy, Reading, ReasonRecord, Registry, Timestamp, Trace, near_miss};
+use setpoint::{
+    AlgorithmManager, ConfigError, Observation, Policy, Reading, ReasonRecord, Registry, Timestamp, Trace, near_miss,
+};
 
 use crate::load::Load;
 use crate::readings::Source;

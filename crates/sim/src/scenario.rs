@@ -33,7 +33,6 @@ use crate::units::{Concurrency, Period, QueueLimit, ReplicaCount, Seed, Span, Va
 mod builtin;
 mod check;
 
-
 /// A checked scenario: every value in range, every pair of values consistent.
 ///
 /// It comes out of a document, by [`Scenario::from_value`] or any serde format, or is the one that is

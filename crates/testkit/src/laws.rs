@@ -27,9 +27,9 @@ impl Subject<'_> {
     pub fn build(&self) -> Box<dyn ScalingAlgorithm> {
         let metrics: Vec<Metric> = looks::metrics();
         let leaf = self.registry.build(&self.algorithm, &metrics).expect("the algorithm is registered");
-        self.stages.iter().fold(leaf, |inner, stage| {
-            self.registry.wrap(inner, stage, &metrics).expect("the stage is registered")
-        })
+        self.stages
+            .iter()
+            .fold(leaf, |inner, stage| self.registry.wrap(inner, stage, &metrics).expect("the stage is registered"))
     }
 }
 

@@ -31,13 +31,17 @@ pub enum LoadError {
         import: String,
     },
     /// A component for something else.
-    #[error("the component exports no `setpoint:scaling/algorithm`, but {exports}; export one with `setpoint_guest::export!`")]
+    #[error(
+        "the component exports no `setpoint:scaling/algorithm`, but {exports}; export one with `setpoint_guest::export!`"
+    )]
     NoAlgorithm {
         /// What it exports.
         exports: String,
     },
     /// Built for another version of the contract.
-    #[error("the plugin was built for `{wants}`, this host speaks `{speaks}`; rebuild it with the matching setpoint-guest")]
+    #[error(
+        "the plugin was built for `{wants}`, this host speaks `{speaks}`; rebuild it with the matching setpoint-guest"
+    )]
     WrongVersion {
         /// The version it was built for.
         wants: String,

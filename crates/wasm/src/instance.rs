@@ -27,7 +27,8 @@ pub(crate) struct PluginAlgorithm {
     config: Box<str>,
     metrics: Box<[Metric]>,
     live: Option<Live>,
-    last_good: Vec<u8>,
+    /// None while the instance is as it was made.
+    last_good: Option<Vec<u8>>,
     values: Vec<f64>,
     states: Vec<u8>,
 }
@@ -53,16 +54,14 @@ impl PluginAlgorithm {
             config: config.into_boxed_str(),
             metrics: setup.metrics.into(),
             live: None,
-            last_good: Vec::new(),
+            last_good: None,
             values: Vec::with_capacity(setup.metrics.len()),
             states: Vec::with_capacity(setup.metrics.len()),
         };
-        let mut live = algorithm.start().map_err(|error| match error {
+        let live = algorithm.start().map_err(|error| match error {
             CallError::Refused(error) => ConfigError::new(printable(&error.path), printable(&error.message)),
             CallError::Failed(error) => ConfigError::new("", error.message),
         })?;
-        let state = live.snapshot(&algorithm.plugin);
-        algorithm.last_good = state.map_err(|error| ConfigError::new("", error.message))?;
         algorithm.live = Some(live);
         Ok(algorithm)
     }
@@ -85,7 +84,12 @@ impl PluginAlgorithm {
         }
     }
 
-    /// The instance, or a new one that goes on from the last good state.
+    /// The instance, taken out until it has proved good, or a new one.
+    fn live(&mut self) -> Result<Live, EvaluateError> {
+        self.live.take().map_or_else(|| self.revive(), Ok)
+    }
+
+    /// A new instance that goes on from the last good state.
     fn revive(&self) -> Result<Live, EvaluateError> {
         let mut live = self.start().map_err(|error| match error {
             // It accepted this configuration before.
@@ -95,7 +99,10 @@ impl PluginAlgorithm {
             )),
             CallError::Failed(error) => error,
         })?;
-        match live.restore(&self.plugin, &self.last_good) {
+        let Some(state) = &self.last_good else {
+            return Ok(live);
+        };
+        match live.restore(&self.plugin, state) {
             Ok(()) => Ok(live),
             Err(CallError::Failed(error)) => Err(error),
             Err(CallError::Refused(message)) => {
@@ -132,7 +139,7 @@ impl PluginAlgorithm {
         let answer = live.evaluate(&self.plugin, look)?;
         let proposal = self.check(&answer, current, trace)?;
         if let Some(state) = answer.state {
-            self.last_good = state;
+            self.last_good = Some(state);
         }
         Ok(proposal)
     }
@@ -166,10 +173,7 @@ impl PluginAlgorithm {
 
 impl ScalingAlgorithm for PluginAlgorithm {
     fn evaluate(&mut self, look: &Observation<'_>, trace: &mut Trace) -> Result<Proposal, EvaluateError> {
-        let mut live = match self.live.take() {
-            Some(live) => live,
-            None => self.revive()?,
-        };
+        let mut live = self.live()?;
         let answer = self.ask(&mut live, look, trace);
         match &answer {
             // It ran to its end and said that it can't answer: nothing is wrong with the instance.
@@ -182,19 +186,20 @@ impl ScalingAlgorithm for PluginAlgorithm {
     }
 
     fn snapshot(&mut self, state: &mut Vec<u8>) -> Result<(), StateError> {
-        state.extend(&self.last_good);
+        if self.last_good.is_none() {
+            let mut live = self.live().map_err(refused)?;
+            self.last_good = Some(live.snapshot(&self.plugin).map_err(refused)?);
+            self.live = Some(live);
+        }
+        state.extend(self.last_good.iter().flatten());
         Ok(())
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let failed = |error: EvaluateError| StateError::Refused(error.message);
-        let mut live = match self.live.take() {
-            Some(live) => live,
-            None => self.revive().map_err(failed)?,
-        };
+        let mut live = self.live().map_err(refused)?;
         match live.restore(&self.plugin, state) {
             Ok(()) => {
-                self.last_good = live.snapshot(&self.plugin).map_err(failed)?;
+                self.last_good = Some(live.snapshot(&self.plugin).map_err(refused)?);
                 self.live = Some(live);
                 Ok(())
             }
@@ -202,7 +207,7 @@ impl ScalingAlgorithm for PluginAlgorithm {
                 // The contract says that nothing has changed; a new instance makes sure.
                 Err(StateError::Refused(printable(&message)))
             }
-            Err(CallError::Failed(error)) => Err(failed(error)),
+            Err(CallError::Failed(error)) => Err(refused(error)),
         }
     }
 }
@@ -280,6 +285,10 @@ pub(crate) fn explain(error: &wasmtime::Error, limits: &Limits, sandbox: &Sandbo
         said => format!("crashed: {cause}; it said: {said}"),
     };
     EvaluateError::new(FailureKind::Trap, message)
+}
+
+fn refused(error: EvaluateError) -> StateError {
+    StateError::Refused(error.message)
 }
 
 fn state_of(reading: &Reading<'_>) -> u8 {

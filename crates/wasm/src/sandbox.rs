@@ -165,7 +165,9 @@ fn answer(interface: &str, function: &str) -> Option<Answer> {
                 give(results, Val::U64(random))
             }
         }
-        ("wasi:random/random" | "wasi:random/insecure", "get-random-bytes" | "get-insecure-random-bytes") => random_bytes,
+        ("wasi:random/random" | "wasi:random/insecure", "get-random-bytes" | "get-insecure-random-bytes") => {
+            random_bytes
+        }
         ("wasi:random/insecure-seed", "insecure-seed" | "get-insecure-seed") => |mut store, _, results| {
             let sandbox = store.data_mut();
             let seed = Val::Tuple(vec![Val::U64(sandbox.random()), Val::U64(sandbox.random())]);

@@ -84,7 +84,12 @@ impl ScalingAlgorithm for CappedSmoothRatio {
         } else {
             uncapped.max(current - current * self.config.max_scale_down.get())
         };
-        trace.note(NAME, current, need, format_args!("ratio {newest:.3}, averaged {average:.3}, asks for {uncapped:.2}"));
+        trace.note(
+            NAME,
+            current,
+            need,
+            format_args!("ratio {newest:.3}, averaged {average:.3}, asks for {uncapped:.2}"),
+        );
         Ok(Need::replicas(need.max(0.0))?.into())
     }
 

@@ -48,7 +48,8 @@ impl GuestInstance for Hostile {
             }
             _ => {}
         }
-        let times = times.parse().map_err(|_| ConfigError { path: String::new(), message: "how[:times]".to_owned() })?;
+        let times =
+            times.parse().map_err(|_| ConfigError { path: String::new(), message: "how[:times]".to_owned() })?;
         Ok(algorithm::Instance::new(Self { how: how.to_owned(), times, looks: Cell::new(0), done: Cell::new(0) }))
     }
 

@@ -159,11 +159,23 @@ mod tests {
         let cases = [
             ("not JSON", "now", "expected ident at column 2"),
             ("NaN", r#"{"now_ms": 0, "current": 1, "readings": {"a": NaN}}"#, "expected value at column 47"),
-            ("NaN in quotes", r#"{"now_ms": 0, "current": 1, "readings": {"a": "NaN"}}"#, "readings.a: invalid type: string"),
+            (
+                "NaN in quotes",
+                r#"{"now_ms": 0, "current": 1, "readings": {"a": "NaN"}}"#,
+                "readings.a: invalid type: string",
+            ),
             ("too large", r#"{"now_ms": 0, "current": 1, "readings": {"a": 1e999}}"#, "number out of range"),
-            ("null", r#"{"now_ms": 0, "current": 1, "readings": {"a": null}}"#, "invalid type: null, expected a number"),
+            (
+                "null",
+                r#"{"now_ms": 0, "current": 1, "readings": {"a": null}}"#,
+                "invalid type: null, expected a number",
+            ),
             ("state", r#"{"now_ms": 0, "current": 1, "readings": {"a": {"mising": ""}}}"#, "did you mean `missing`?"),
-            ("two states", r#"{"now_ms": 0, "current": 1, "readings": {"a": {"stale": "", "missing": ""}}}"#, "one state"),
+            (
+                "two states",
+                r#"{"now_ms": 0, "current": 1, "readings": {"a": {"stale": "", "missing": ""}}}"#,
+                "one state",
+            ),
             ("twice", r#"{"now_ms": 0, "current": 1, "readings": {"a": 1, "a": 2}}"#, "`a` is given twice"),
             ("negative", r#"{"now_ms": 0, "current": -1, "readings": {}}"#, "current: invalid value: integer `-1`"),
             ("misspelt", r#"{"now_ms": 0, "curent": 1, "readings": {}}"#, "did you mean `current`?"),

@@ -43,7 +43,12 @@ impl Ratios {
 
     /// Calls `each` with every metric that makes a ratio, in order. Returns how many there were.
     #[inline]
-    pub(crate) fn each(&self, observation: &Observation<'_>, trace: &mut Trace, mut each: impl FnMut(usize, f64)) -> usize {
+    pub(crate) fn each(
+        &self,
+        observation: &Observation<'_>,
+        trace: &mut Trace,
+        mut each: impl FnMut(usize, f64),
+    ) -> usize {
         let mut usable = 0;
         for (metric, (reading, target)) in observation.readings.iter().zip(&self.targets).enumerate() {
             match target.ratio(*reading, observation.current) {

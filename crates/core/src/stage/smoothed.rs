@@ -64,12 +64,9 @@ impl<A: ScalingAlgorithm> Smoothed<A> {
         };
         let smoothed = need.with_signal(value)?;
         self.average = Some(Average { value, ratio });
-        trace.push(|| Reason::new(
-            Self::NAME,
-            need.exact(),
-            smoothed.exact(),
-            Effect::Smoothed { newest, average: value, ratio },
-        ));
+        trace.push(|| {
+            Reason::new(Self::NAME, need.exact(), smoothed.exact(), Effect::Smoothed { newest, average: value, ratio })
+        });
         Ok(smoothed)
     }
 }

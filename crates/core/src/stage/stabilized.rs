@@ -84,7 +84,9 @@ impl<A: ScalingAlgorithm> Stabilized<A> {
             } else {
                 (Direction::Down, down_since + self.down.length())
             };
-            trace.push(|| Reason::new(Self::NAME, exact, stabilized, Effect::Stabilized { direction, until }));
+            let left = until.since(observation.now);
+            let effect = Effect::Stabilized { direction, until, left };
+            trace.push(|| Reason::new(Self::NAME, exact, stabilized, effect));
         }
         need.with_signal(stabilized)
     }

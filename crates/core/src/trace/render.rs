@@ -89,15 +89,19 @@ impl fmt::Display for Text<'_> {
                     Direction::Down => "fewer",
                 },
             ),
-            Effect::Stabilized { direction, until } => write!(
+            Effect::Stabilized { direction, left, .. } => write!(
                 f,
-                "{} was needed within the scale-{} window, which keeps it until t={} ms",
+                "{} was {} within the scale-{} window, and counts for {} more",
                 Short(to),
+                match direction {
+                    Direction::Up => "enough",
+                    Direction::Down => "needed",
+                },
                 match direction {
                     Direction::Up => "up",
                     Direction::Down => "down",
                 },
-                until.as_millis(),
+                humantime::format_duration(left),
             ),
             Effect::RoundedUp => write!(f, "{} rounded up", Short(from)),
             Effect::Bounded { direction: Direction::Up } => write!(f, "{} is the minimum", Short(to)),

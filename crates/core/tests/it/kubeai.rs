@@ -49,13 +49,7 @@ fn every_decision_of_kubeai_s_own_code_is_ours() {
             let desired = manager.decide(workload, &look, &mut trace).expect("a decision").desired;
             // Its example plugin forgets to clamp inside its tolerance; here bounds always hold.
             let want = step.desired.clamp(scenario.min, scenario.max);
-            assert_eq!(
-                desired,
-                want,
-                "line {}, step {number}: {:?}",
-                line + 1,
-                trace.records(&policy.metrics)
-            );
+            assert_eq!(desired, want, "line {}, step {number}: {:?}", line + 1, trace.records(&policy.metrics));
             checked += 1;
         }
     }

@@ -176,7 +176,10 @@ fn state_goes_on_elsewhere_and_not_into_another_algorithm() {
     let state = moving.snapshot(abroad).expect("a state");
     let other = moving.add(&crate::policy("max-ratio", json!({}), 1, (1, 40))).expect("good");
     let error = moving.restore(other, &state).expect_err("another algorithm's");
-    assert_eq!(error.to_string(), "the state belongs to max-ratio > smoothed > stabilized, this workload runs max-ratio");
+    assert_eq!(
+        error.to_string(),
+        "the state belongs to max-ratio > smoothed > stabilized, this workload runs max-ratio"
+    );
     for cut in 0..state.len() {
         assert!(moving.restore(abroad, &state[..cut]).is_err(), "cut at {cut}");
         assert_eq!(moving.snapshot(abroad).as_ref(), Ok(&state), "cut at {cut} changed something");

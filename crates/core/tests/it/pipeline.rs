@@ -45,7 +45,8 @@ fn a_window_holds_back_and_then_lets_go() {
     let looks: Vec<_> = (0..7).map(|minute| (minute * 60, 4, &idle[..])).collect();
     assert_eq!(crate::decide(&down, &looks), [4, 4, 4, 4, 4, 2, 2]);
     // A need in between begins the wait anew.
-    let looks: Vec<_> = (0..9).map(|minute| (minute * 60, 4, if minute == 3 { &busy[..] } else { &idle[..] })).collect();
+    let looks: Vec<_> =
+        (0..9).map(|minute| (minute * 60, 4, if minute == 3 { &busy[..] } else { &idle[..] })).collect();
     assert_eq!(crate::decide(&down, &looks), [4, 4, 4, 4, 4, 4, 4, 4, 2]);
 
     let up = crate::policy("max-ratio", json!({}), 1, (1, 40))

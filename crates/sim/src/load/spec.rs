@@ -6,8 +6,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use setpoint::ConfigError;
 use crate::units::{Fraction, Period, Rate, Span};
+use setpoint::ConfigError;
 
 /// Terms in one sum.
 const MOST_TERMS: usize = 16;

@@ -12,7 +12,10 @@ const NATIVE: &str = "capped-smooth-ratio";
 #[test]
 fn a_plugin_keeps_the_laws() {
     let registry = crate::registry();
-    laws::check(&Subject { registry: &registry, algorithm: AlgorithmSpec::named(PLUGIN, json!({})), stages: vec![] }, 12);
+    laws::check(
+        &Subject { registry: &registry, algorithm: AlgorithmSpec::named(PLUGIN, json!({})), stages: vec![] },
+        12,
+    );
 }
 
 #[test]
@@ -26,15 +29,17 @@ fn a_plugin_inside_native_stages_keeps_the_laws() {
 }
 
 fn configs() -> impl Strategy<Value = Value> {
-    (1_u32..=100, 0_u32..=300, 0_u32..=100, 0_u32..=30, prop::bool::ANY).prop_map(|(factor, up, down, tolerance, floor)| {
-        json!({
-            "smoothingFactor": f64::from(factor) / 100.0,
-            "maxScaleUp": format!("{up}%"),
-            "maxScaleDown": f64::from(down) / 100.0,
-            "tolerance": f64::from(tolerance) / 100.0,
-            "ratioFloor": u8::from(floor),
-        })
-    })
+    (1_u32..=100, 0_u32..=300, 0_u32..=100, 0_u32..=30, prop::bool::ANY).prop_map(
+        |(factor, up, down, tolerance, floor)| {
+            json!({
+                "smoothingFactor": f64::from(factor) / 100.0,
+                "maxScaleUp": format!("{up}%"),
+                "maxScaleDown": f64::from(down) / 100.0,
+                "tolerance": f64::from(tolerance) / 100.0,
+                "ratioFloor": u8::from(floor),
+            })
+        },
+    )
 }
 
 fn build(registry: &Registry, name: &str, config: &Value) -> Box<dyn ScalingAlgorithm> {

@@ -13,7 +13,7 @@ fn look(secs: i64) -> Observation<'static> {
 }
 
 /// Every way to fail in a call, and what the reason must say.
-const FAILURES: [(&str, &str); 14] = [
+const FAILURES: [(&str, &str); 13] = [
     ("endless-loop", "took longer than its deadline of 100ms"),
     ("memory-bomb", "wanted more than 67108864 bytes of memory"),
     ("trap", "it said: thread '<unnamed>'"),
@@ -23,7 +23,6 @@ const FAILURES: [(&str, &str); 14] = [
     ("negative", "answered with a need of -1 replicas"),
     ("out-of-range", "answered with a need of 10000000000 replicas"),
     ("huge-reason", "crashed"),
-    ("huge-state", "crashed"),
     ("huge-new-state", "crashed"),
     ("exit", "wasi:cli/exit"),
     ("sleep", "which it was not granted"),
@@ -35,11 +34,6 @@ fn every_failure_becomes_the_declared_fallback_with_its_reason() {
     for (how, want) in FAILURES {
         let mut manager = crate::manager();
         let policy = crate::hostile(how).with_on_failure(FailureSpec::Replicas(6));
-        // Its state is taken before the first look: then it can't even be made.
-        if how == "huge-state" {
-            assert!(manager.add(&policy).expect_err(how).message.contains(want));
-            continue;
-        }
         let workload = manager.add(&policy).expect(how);
         let mut trace = Trace::new();
         let decision = manager.decide(workload, &look(0), &mut trace).expect("a decision");
@@ -88,6 +82,18 @@ fn a_failed_instance_is_replaced_and_goes_on_from_its_last_good_state() {
         // it misbehaves once as well, it fails too, and so does each after it.
         assert_eq!(outcomes, [(4, Outcome::Fallback); 4], "{how}");
         assert_eq!(manager.snapshot(flaky).expect("a state"), state, "{how} lost or invented state");
+    }
+}
+
+#[test]
+fn a_state_that_can_t_be_had_is_an_error_and_the_workload_goes_on() {
+    for how in ["huge-state", "trap-in-snapshot"] {
+        let mut manager = crate::manager();
+        let workload = manager.add(&crate::hostile(how)).expect("a workload");
+        let error = manager.snapshot(workload).expect_err(how).to_string();
+        assert!(error.contains("plugin hostile crashed"), "{how}: {error}");
+        let decision = manager.decide(workload, &look(0), &mut Trace::off()).expect("a decision");
+        assert_eq!((decision.desired, decision.outcome), (4, Outcome::Need), "{how}");
     }
 }
 

@@ -37,28 +37,28 @@ fn what_is_no_plugin_is_refused_with_a_way_out() {
         ("an empty component", wat("(component)"), "but nothing"),
         (
             "another world",
-            wat(r#"(component (component $c) (instance $i (instantiate $c)) (export "wasi:http/handler@0.2.0" (instance $i)))"#),
+            wat(
+                r#"(component (component $c) (instance $i (instantiate $c)) (export "wasi:http/handler@0.2.0" (instance $i)))"#,
+            ),
             "but wasi:http/handler@0.2.0; export one with",
         ),
         (
             "another version",
-            wat(
-                r#"(component (component $c) (instance $i (instantiate $c))
-                    (export "setpoint:scaling/algorithm@7.1.0" (instance $i)))"#,
-            ),
+            wat(r#"(component (component $c) (instance $i (instantiate $c))
+                    (export "setpoint:scaling/algorithm@7.1.0" (instance $i)))"#),
             "was built for `setpoint:scaling@7.1.0`, this host speaks `setpoint:scaling@0.1.0`; rebuild it",
         ),
         (
             "the right name with nothing in it",
-            wat(
-                r#"(component (component $c) (instance $i (instantiate $c))
-                    (export "setpoint:scaling/algorithm@0.1.0" (instance $i)))"#,
-            ),
+            wat(r#"(component (component $c) (instance $i (instantiate $c))
+                    (export "setpoint:scaling/algorithm@0.1.0" (instance $i)))"#),
             "does not have the types of `setpoint:scaling@0.1.0`",
         ),
         (
             "wants a socket",
-            wat(r#"(component (import "wasi:sockets/tcp@0.2.0" (instance (export "tcp-socket" (type (sub resource))))))"#),
+            wat(
+                r#"(component (import "wasi:sockets/tcp@0.2.0" (instance (export "tcp-socket" (type (sub resource))))))"#,
+            ),
             "imports `wasi:sockets/tcp@0.2.0`, which a plugin may not have",
         ),
         ("wants a function of the host", wat(r#"(component (import "give-me" (func)))"#), "imports `give-me`"),

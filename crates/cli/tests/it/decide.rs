@@ -1,0 +1,156 @@
+//! `setpoint decide`.
+
+use serde_json::{Value, json};
+use setpoint_testkit::guests;
+
+use crate::{CHAT, Folder};
+
+fn lines(out: &str) -> Vec<Value> {
+    out.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect()
+}
+
+#[test]
+fn one_decision_a_line_with_its_reasons() {
+    let folder = Folder::new();
+    folder.write("chat.yaml", CHAT);
+    folder.write(
+        "looks.jsonl",
+        r#"{"now_ms": 0, "current": 4, "ready": 4, "readings": {"p99": 620.0, "gpu": {"missing": "scrape failed"}, "queue": 0}}
+
+{"now_ms": 15000, "current": 5, "readings": {"p99": {"stale": "90 s old"}, "queue": 90}}
+"#,
+    );
+    let ran = folder.run(&["decide", "--policy", "chat.yaml", "--observations", "looks.jsonl", "--json"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let decisions = lines(&ran.out);
+    let numbers = |decision: &Value| json!([decision["now_ms"], decision["current"], decision["desired"]]);
+    assert_eq!(decisions.iter().map(numbers).collect::<Vec<_>>(), [json!([0, 4, 5]), json!([15000, 5, 8])]);
+    assert_eq!(
+        decisions[1]["reasons"],
+        json!([
+            { "stage": "max-ratio", "from": 5, "to": 5, "text": "p99 is stale (90 s old)" },
+            { "stage": "max-ratio", "from": 5, "to": 22.5, "text": "queue is 90 against 20: 4.5 times 5 replicas" },
+            { "stage": "smoothed", "from": 22.5, "to": 11.09, "text": "the newest ratio 4.5 averages to 2.218" },
+            { "stage": "capped", "from": 11.09, "to": 7.5, "text": "at most 2.5 more in one step" },
+            { "stage": "rounding", "from": 7.5, "to": 8, "text": "7.5 rounded up" },
+        ])
+    );
+    // For a person the same, without colours where nobody looks.
+    let ran = folder.run(&["decide", "--policy", "chat.yaml", "--observations", "looks.jsonl"]);
+    assert!(
+        ran.out.starts_with("t=0 ms: 4 -> 5, 1 more\n    max-ratio    4 -> 4.96: p99 is 620 against 500"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn a_state_file_goes_on_where_the_last_call_ended() {
+    let folder = Folder::new();
+    folder.write("chat.yaml", CHAT);
+    let look = |at: u32| {
+        format!(
+            "{{\"now_ms\": {}, \"current\": 6, \"readings\": {{\"p99\": {}, \"queue\": 3}}}}\n",
+            at * 15_000,
+            300 + at * 90
+        )
+    };
+    let all: String = (0..8).map(look).collect();
+    let whole = folder.run_with(&["decide", "--policy", "chat.yaml", "--json"], &all).out;
+    let mut parts = String::new();
+    for at in 0..8 {
+        let ran = folder.run_with(&["decide", "--policy", "chat.yaml", "--json", "--state", "chat.state"], &look(at));
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+        parts += &ran.out;
+    }
+    assert_eq!(parts, whole);
+
+    // Bad input changes nothing: no output, and the state as it was.
+    let before = std::fs::read(folder.path().join("chat.state")).expect("a state");
+    let ran = folder.run_with(
+        &["decide", "--policy", "chat.yaml", "--json", "--state", "chat.state"],
+        &format!("{}{{\"now_ms\": 1}}\n", look(9)),
+    );
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert!(ran.err.contains("standard input:2: missing field `current`"), "{}", ran.err);
+    assert_eq!(std::fs::read(folder.path().join("chat.state")).expect("a state"), before);
+
+    // Another algorithm's state is refused.
+    folder.write(
+        "other.yaml",
+        CHAT.replace(
+            "capped-smooth-ratio, config: { smoothingFactor: 0.3, maxScaleUp: 50%, maxScaleDown: 25%, tolerance: 0.1 }",
+            "max-ratio",
+        ),
+    );
+    let ran = folder.run_with(&["decide", "--policy", "other.yaml", "--state", "chat.state"], &look(9));
+    assert_eq!(ran.code, 2);
+    assert!(
+        ran.err.contains("chat.state: the state belongs to capped-smooth-ratio, this workload runs max-ratio"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn a_plugin_is_found_beside_the_policy_or_by_name() {
+    let folder = Folder::new();
+    folder.write("plugins/smooth.wasm", guests::component("capped-smooth-ratio"));
+    let config = "config: { smoothingFactor: 0.3, maxScaleUp: 50%, maxScaleDown: 25%, tolerance: 0.1 }";
+    let native = "name: capped-smooth-ratio";
+    for (name, algorithm) in [
+        ("by-file.yaml", "plugin: ./plugins/smooth.wasm"),
+        ("by-name.yaml", "name: capped-smooth-ratio-plugin"),
+        ("native.yaml", native),
+    ] {
+        assert!(CHAT.contains(native) && CHAT.contains(config));
+        folder.write(name, CHAT.replace(native, algorithm));
+    }
+    let input: String = (0..20)
+        .map(|at| {
+            let p99 = 250 + (at * 137) % 700;
+            format!(
+                "{{\"now_ms\": {}, \"current\": {}, \"readings\": {{\"p99\": {p99}, \"queue\": 2}}}}\n",
+                at * 15_000,
+                3 + at % 9
+            )
+        })
+        .collect();
+    let desired = |policy: &str, more: &[&str]| -> Vec<Value> {
+        let ran = folder.run_with(&[&["decide", "--policy", policy, "--json"], more].concat(), &input);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{policy}");
+        lines(&ran.out).iter().map(|decision| decision["desired"].clone()).collect()
+    };
+    let native = desired("native.yaml", &[]);
+    assert_eq!(native.len(), 20);
+    assert_eq!(desired("by-file.yaml", &[]), native);
+    assert_eq!(desired("by-name.yaml", &["--plugins", "plugins"]), native);
+}
+
+#[test]
+fn a_failing_plugin_becomes_the_declared_fallback_and_the_command_goes_on() {
+    let folder = Folder::new();
+    folder.write("hostile.wasm", guests::component("hostile"));
+    let policy = "\
+apiVersion: setpoint.dev/v1alpha1
+kind: ScalingPolicy
+metadata: { name: hostile }
+spec:
+  minReplicas: 2
+  maxReplicas: 40
+  metrics: [ { name: p99, target: { value: 500 } } ]
+  algorithm: { plugin: hostile.wasm, config: HOW }
+  onFailure: { replicas: 6 }
+";
+    for how in ["endless-loop", "memory-bomb", "trap", "nan", "out-of-range"] {
+        folder.write("hostile.yaml", policy.replace("HOW", how));
+        let input = "{\"now_ms\": 0, \"current\": 4, \"readings\": {\"p99\": 1}}\n".repeat(2);
+        let ran = folder.run_with(&["decide", "--policy", "hostile.yaml", "--json"], &input);
+        assert_eq!(ran.code, 0, "{how}: {}", ran.err);
+        for decision in lines(&ran.out) {
+            assert_eq!(decision["desired"], 6, "{how}");
+            let text = decision["reasons"][0]["text"].as_str().expect("text");
+            assert!(text.starts_with("the algorithm failed: plugin hostile "), "{how}: {text}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The command as its users run it.
+
+mod algorithms;
+mod bad_input;
+mod decide;
+mod house;
+mod simulate;
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use assert_cmd::cargo::CommandCargoExt as _;
+use tempfile::TempDir;
+
+/// What a run printed, and how it ended.
+#[derive(Debug)]
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+/// A folder of its own for each test, in which commands run.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(TempDir::new().expect("a folder"))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("inside the folder")).expect("a folder");
+        std::fs::write(&path, contents).expect("a file");
+        path
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, "")
+    }
+
+    fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
+        let command = std::process::Command::cargo_bin("setpoint").expect("the command is built");
+        let mut command = assert_cmd::Command::from_std(command);
+        let Output { status, stdout, stderr } = command
+            .args(arguments)
+            .current_dir(self.path())
+            .env_remove("NO_COLOR")
+            .write_stdin(input)
+            .output()
+            .expect("the command runs");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        Ran { code: status.code().expect("no signal"), out: text(stdout), err: text(stderr) }
+    }
+
+    /// The names of all files, to see that none was left behind.
+    fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path()).expect("a folder");
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// The policy of the documentation.
+const CHAT: &str = "\
+apiVersion: setpoint.dev/v1alpha1
+kind: ScalingPolicy
+metadata: { name: chat }
+spec:
+  minReplicas: 2
+  maxReplicas: 40
+  interval: 15s
+  metrics:
+    - { name: p99, target: { value: 500 } }
+    - { name: queue, target: { averageValue: 4 } }
+  algorithm: { name: capped-smooth-ratio, config: { smoothingFactor: 0.3, maxScaleUp: 50%, maxScaleDown: 25%, tolerance: 0.1 } }
+  onFailure: hold
+";

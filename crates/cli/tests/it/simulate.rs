@@ -1,0 +1,180 @@
+//! `setpoint simulate`.
+
+use serde_json::{Value, json};
+use setpoint_testkit::guests;
+
+use crate::{CHAT, Folder};
+
+const SCENARIO: &str = "\
+apiVersion: setpoint.dev/v1alpha1
+kind: Scenario
+metadata: { name: hour }
+spec:
+  duration: 1h
+  load:
+    sum:
+      - diurnal: { low: 2, high: 30, period: 1h, peakAt: 30m }
+      - noise: { amplitude: 0.2, every: 1m }
+  service: { time: { mean: 500ms }, concurrency: 4 }
+  replicas: { initial: 3, startup: 30s }
+  readings: { cpu: utilization }
+  slo: { latency: 2s }
+";
+
+fn simulate(folder: &Folder, arguments: &[&str]) -> Value {
+    let ran = folder.run(&[&["simulate", "--json"], arguments].concat());
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    serde_json::from_str(&ran.out).expect("standard output holds JSON alone")
+}
+
+fn adds_up(run: &Value) {
+    let summary = &run["summary"];
+    let count = |field: &str| summary[field].as_u64().expect(field);
+    assert_eq!(count("served") + count("queued_at_end") + count("refused"), count("requests"), "{summary}");
+    let decisions = run["decisions"].as_array().expect("decisions");
+    let scalings = |up: bool| {
+        let moved = |decision: &&Value| {
+            let (from, to) = (decision["from"].as_u64(), decision["to"].as_u64());
+            if up { to > from } else { to < from }
+        };
+        decisions.iter().filter(moved).count() as u64
+    };
+    assert_eq!((scalings(true), scalings(false)), (count("scale_ups"), count("scale_downs")));
+    let mut current = None;
+    for decision in decisions {
+        assert!(current.is_none_or(|current: &Value| *current == decision["from"]), "a gap before {decision}");
+        assert!(!decision["reasons"].as_array().expect("reasons").is_empty(), "{decision}");
+        current = Some(&decision["to"]);
+    }
+}
+
+#[test]
+fn alone_it_compares_four_built_in_policies_and_writes_no_file() {
+    let folder = Folder::new();
+    let comparison = simulate(&folder, &[]);
+    assert_eq!(comparison["scenario"]["name"], "day-of-chat");
+    let runs = comparison["runs"].as_array().expect("runs");
+    let names: Vec<_> = runs.iter().map(|run| run["policy"].clone()).collect();
+    assert_eq!(names, ["utilization", "stabilized", "capped-smooth", "plugin-stabilized"]);
+    for run in runs {
+        adds_up(run);
+        // Every evaluation of a day: each 15 s, or each minute.
+        let every = if run["policy"].as_str().is_some_and(|name| name.contains("stabilized")) { 4 } else { 1 };
+        assert_eq!(run["decisions"].as_array().map(Vec::len), Some(24 * 60 * every));
+        assert_eq!(run["summary"]["requests"], runs[0]["summary"]["requests"], "all met the same load");
+    }
+    let plugin = serde_json::to_string(&runs[3]["decisions"]).expect("JSON");
+    assert!(plugin.contains("capped-smooth-ratio-plugin: ratio "), "the plugin says why");
+    assert!(!plugin.contains("onFailure"), "the plugin never failed");
+
+    let ran = folder.run(&["simulate"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    for name in names {
+        assert!(ran.out.contains(name.as_str().expect("a name")), "{name} in {}", ran.out);
+    }
+    assert!(!ran.out.contains('\u{1b}'), "colours where nobody looks");
+    assert_eq!(folder.files(), Vec::<String>::new());
+}
+
+#[test]
+fn a_plugin_and_its_native_twin_decide_alike_over_a_whole_day() {
+    let folder = Folder::new();
+    folder.write("smooth.wasm", guests::component("capped-smooth-ratio"));
+    let native = CHAT.replace("name: p99, target: { value: 500 }", "name: utilization, target: { utilization: 65 }");
+    folder.write("native.yaml", &native);
+    folder.write("plugin.yaml", native.replace("name: capped-smooth-ratio", "plugin: smooth.wasm"));
+    let comparison = simulate(&folder, &["--policy", "native.yaml", "--policy", "plugin.yaml", "--seed", "7"]);
+    let moves = |run: &Value| -> Vec<Value> {
+        let decisions = run["decisions"].as_array().expect("decisions");
+        decisions.iter().map(|decision| json!([decision["t_ms"], decision["from"], decision["to"]])).collect()
+    };
+    let (native, plugin) = (&comparison["runs"][0], &comparison["runs"][1]);
+    assert_eq!(moves(native), moves(plugin));
+    assert_eq!(native["summary"], plugin["summary"]);
+    assert!(native["summary"]["scale_downs"].as_u64() > Some(10), "it scaled down, too");
+}
+
+#[test]
+fn the_same_inputs_give_the_same_bytes_and_another_seed_others() {
+    let folder = Folder::new();
+    folder.write("hour.yaml", SCENARIO);
+    folder
+        .write("cpu.yaml", CHAT.replace("name: p99, target: { value: 500 }", "name: cpu, target: { utilization: 60 }"));
+    let run = |seed: &str, report: &str| {
+        let arguments = [
+            "simulate",
+            "--json",
+            "--scenario",
+            "hour.yaml",
+            "--policy",
+            "cpu.yaml",
+            "--seed",
+            seed,
+            "--report",
+            report,
+        ];
+        let ran = folder.run(&arguments);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+        (ran.out, std::fs::read_to_string(folder.path().join(report)).expect("a report"))
+    };
+    let first = run("1", "a.html");
+    assert_eq!(first, run("1", "deep/er/b.html"));
+    let other = run("2", "c.html");
+    assert_ne!(first.0, other.0);
+    assert_ne!(first.1, other.1);
+    let (json, report) = first;
+    for text in [&json, &report] {
+        assert!(!text.contains(&*folder.path().to_string_lossy()), "a path");
+    }
+    for outside in ["http://", "https://", "src=", "@import", "url("] {
+        assert!(!report.replace("http://www.w3.org/2000/svg", "").contains(outside), "the report asks for {outside}");
+    }
+    assert!(report.contains("<svg") && report.contains("cpu is "), "charts and reasons");
+}
+
+#[test]
+fn traces_of_rates_and_of_requests_add_up() {
+    let folder = Folder::new();
+    folder.write("chat.yaml", CHAT);
+    let rates: String = (0..30).map(|minute| format!("{},{}\n", minute * 60, 2 + minute % 5)).collect();
+    folder.write("rates.csv", format!("time,rate\n{rates}"));
+    let comparison = simulate(&folder, &["--trace", "rates.csv", "--policy", "chat.yaml"]);
+    let run = &comparison["runs"][0];
+    adds_up(run);
+    // Six times 2 to 6 requests/s, a minute each.
+    assert_eq!(run["summary"]["requests"], 6 * (2 + 3 + 4 + 5 + 6) * 60);
+    assert_eq!(comparison["scenario"]["duration_ms"], 30 * 60 * 1000);
+
+    // CR LF, and no end of the last line: as downloaded files are.
+    let requests: Vec<String> =
+        (0..600).map(|second| format!("2023-11-16 18:{:02}:{:02}.9799600,1500,30", second / 60, second % 60)).collect();
+    folder.write("requests.csv", format!("TIMESTAMP,ContextTokens,GeneratedTokens\r\n{}", requests.join("\r\n")));
+    let comparison = simulate(&folder, &["--trace", "requests.csv", "--policy", "chat.yaml"]);
+    adds_up(&comparison["runs"][0]);
+    assert_eq!(comparison["runs"][0]["summary"]["requests"], 600);
+}
+
+#[test]
+fn a_scenario_names_its_readings_and_its_trace() {
+    let folder = Folder::new();
+    folder.write("in/trace.csv", "time,rate\n0,5\n60,5\n120,5\n");
+    let scenario = SCENARIO.replace("duration: 1h", "seed: 3");
+    let (before, rest) = scenario.split_once("  load:").expect("a load");
+    let (_, after) = rest.split_once("  service:").expect("a service");
+    folder.write("in/traced.yaml", format!("{before}  load: {{ trace: {{ file: trace.csv }} }}\n  service:{after}"));
+    folder
+        .write("cpu.yaml", CHAT.replace("name: p99, target: { value: 500 }", "name: cpu, target: { utilization: 60 }"));
+    let comparison = simulate(&folder, &["--scenario", "in/traced.yaml", "--policy", "cpu.yaml"]);
+    assert_eq!(comparison["scenario"]["seed"], 3);
+    assert_eq!(comparison["runs"][0]["summary"]["requests"], 900);
+    let decisions = serde_json::to_string(&comparison["runs"][0]["decisions"]).expect("JSON");
+    assert!(decisions.contains("cpu is "), "{decisions}");
+}
+
+#[test]
+fn quiet_prints_nothing() {
+    let folder = Folder::new();
+    folder.write("hour.yaml", SCENARIO);
+    let ran = folder.run(&["simulate", "--quiet", "--scenario", "hour.yaml"]);
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "", ""));
+}
