@@ -1,7 +1,10 @@
 //! What people see of a comparison.
 
 pub(crate) mod report;
+mod scores;
 pub(crate) mod terminal;
+#[cfg(test)]
+mod testing;
 mod verdict;
 
 /// A time of a run as a clock shows it: `14:05`, with seconds where they matter, with days in a long run.
@@ -41,6 +44,15 @@ fn latency(millis: f64) -> String {
     if millis < 1000.0 { format!("{millis:.0} ms") } else { format!("{} s", plain(millis / 1000.0)) }
 }
 
+/// How long a run is: 20 min, 24 h, 7 days.
+fn length(seconds: f64) -> String {
+    match seconds {
+        ..3600.0 => format!("{} min", plain(seconds / 60.0)),
+        3600.0..=172_800.0 => format!("{} h", plain(seconds / 3600.0)),
+        _ => format!("{} days", plain(seconds / 86_400.0)),
+    }
+}
+
 /// A part of a whole, in percent.
 fn percent(share: f64) -> String {
     format!("{} %", plain(share * 100.0))
@@ -57,5 +69,9 @@ mod tests {
             assert_eq!(clock(seconds, false), want);
         }
         assert_eq!(clock(50_715.0, true), "14:05:15");
+        let lengths = [(1200.0, "20 min"), (86_400.0, "24 h"), (604_800.0, "7 days")];
+        for (seconds, want) in lengths {
+            assert_eq!(length(seconds), want);
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! The engine that all plugins of a process share.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use wasmtime::component::Linker;
 use wasmtime::{
@@ -11,7 +10,7 @@ use wasmtime::{
 
 use crate::limits::Limits;
 use crate::sandbox::{DeadlinePassed, Sandbox};
-use crate::watchdog::{Watchdog, Watched};
+use crate::watchdog::{self, Watchdog, Watched};
 
 /// How instances get their memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,6 +64,8 @@ pub struct Host {
 struct Shared {
     engine: Engine,
     limits: Limits,
+    /// The deadline of a call.
+    ticks: u32,
     watchdog: Watchdog,
 }
 
@@ -81,7 +82,14 @@ impl Host {
         let engine =
             Engine::new(&engine_config(config)).map_err(|error| std::io::Error::other(format!("{error:#}")))?;
         let watchdog = Watchdog::start(&engine)?;
-        Ok(Self { shared: Arc::new(Shared { engine, limits: config.limits, watchdog }) })
+        Ok(Self {
+            shared: Arc::new(Shared {
+                engine,
+                limits: config.limits,
+                ticks: watchdog::ticks(config.limits.deadline),
+                watchdog,
+            }),
+        })
     }
 
     /// What each plugin instance may use.
@@ -105,19 +113,19 @@ impl Host {
         store.limiter(|sandbox| &mut sandbox.meter);
         store.set_hostcall_fuel(limits.host_copies);
         store.set_max_component_handles(1_000);
-        store.epoch_deadline_callback(|store| {
-            if Instant::now() < store.data().deadline {
+        store.epoch_deadline_callback(|mut store| match store.data_mut().ticks_left.checked_sub(1) {
+            Some(left) => {
+                store.data_mut().ticks_left = left;
                 Ok(UpdateDeadline::Continue(1))
-            } else {
-                Err(DeadlinePassed.into())
             }
+            None => Err(DeadlinePassed.into()),
         });
         store
     }
 
     /// Starts the clock for one call into `store`.
     pub(crate) fn watch(&self, store: &mut Store<Sandbox>) -> Watched<'_> {
-        store.data_mut().deadline = Instant::now() + self.limits().deadline;
+        store.data_mut().ticks_left = self.shared.ticks;
         store.set_epoch_deadline(1);
         self.shared.watchdog.watch()
     }

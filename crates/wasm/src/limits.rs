@@ -8,7 +8,8 @@ use wasmtime::{ResourceLimiter, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// How long one call may take, instantiation included. Default 100 ms, in steps of 2 ms.
+    /// How long one call may run, instantiation included; counted in steps of 2 ms, and only while the machine lets it
+    /// run. Default 100 ms.
     pub deadline: Duration,
     /// Bytes of all its memories and tables together. Default 64 MiB.
     pub memory: usize,

@@ -6,7 +6,6 @@
 //! else is an error that names the import. What is not of these interfaces at all is refused at load.
 
 use std::fmt;
-use std::time::Instant;
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, LinkerInstance, Resource, ResourceType, Val};
@@ -19,7 +18,8 @@ use crate::limits::{Limits, Meter};
 /// The state of one store.
 pub(crate) struct Sandbox {
     pub(crate) meter: Meter,
-    pub(crate) deadline: Instant,
+    /// Until the call under way has run for its deadline.
+    pub(crate) ticks_left: u32,
     pub(crate) stderr: Vec<u8>,
     random: u64,
 }
@@ -35,7 +35,7 @@ impl fmt::Debug for Sandbox {
 
 impl Sandbox {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self { meter: Meter::new(limits.memory), deadline: Instant::now(), stderr: Vec::new(), random: 0 }
+        Self { meter: Meter::new(limits.memory), ticks_left: 0, stderr: Vec::new(), random: 0 }
     }
 
     /// SplitMix64 (Steele, Lea, Flood 2014) from a fixed seed: a runtime can seed its hash maps, and a replay

@@ -1,6 +1,8 @@
 //! The clock that ends calls: one thread a host, ticking only while calls run.
 //!
-//! A tick only makes running calls look at their own deadline, so one plugin's timeout never ends another's call.
+//! A tick only makes running calls count down their own deadline, so one plugin's timeout never ends another's call.
+//! And a call counts only the ticks it meets while it runs: one that the machine sets aside for a while has not
+//! misbehaved, and meets one tick when it goes on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,6 +12,11 @@ use std::time::Duration;
 use wasmtime::{Engine, EngineWeak};
 
 const TICK: Duration = Duration::from_millis(2);
+/// A call's deadline in ticks, at least one.
+pub(crate) fn ticks(deadline: Duration) -> u32 {
+    u32::try_from(deadline.as_millis() / TICK.as_millis()).unwrap_or(u32::MAX).max(1)
+}
+
 /// Ticks without a call until the thread sleeps for good.
 const IDLE: u32 = 50;
 

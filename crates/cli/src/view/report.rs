@@ -9,7 +9,8 @@ use setpoint_sim::{Comparison, Run, Samples};
 
 use self::decisions::Row;
 use self::svg::{Chart, Line};
-use super::{latency, percent, plain, verdict};
+use super::scores::{COLUMNS, Cell, Column};
+use super::{latency, length, plain, verdict};
 
 /// Okabe and Ito's colours, told apart by nearly everyone, in the order of their contrast on white and black.
 const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31"];
@@ -20,6 +21,7 @@ struct Page<'a> {
     scenario: &'a str,
     facts: String,
     verdict: String,
+    columns: &'static [Column],
     policies: Vec<PolicyRow<'a>>,
     charts: Vec<Chart>,
     /// What the script reads, as JSON without a `<`.
@@ -35,11 +37,6 @@ struct PolicyRow<'a> {
     cells: Vec<Cell>,
     scalings: Vec<String>,
     more: usize,
-}
-
-struct Cell {
-    text: String,
-    best: bool,
 }
 
 #[derive(Serialize)]
@@ -93,12 +90,13 @@ pub(crate) fn html(comparison: &Comparison) -> String {
     let page = Page {
         scenario: &scenario.name,
         facts: format!(
-            "{requests} requests in {} h, seed {}. The promise: {}.",
-            plain(duration / 3600.0),
+            "{requests} requests in {}, seed {}. The promise: {}.",
+            length(duration),
             scenario.seed,
             latency(promise),
         ),
         verdict: verdict::sentence(comparison),
+        columns: &COLUMNS,
         policies,
         charts: charts(comparison, duration, promise),
         // The one character that could end the script element.
@@ -114,34 +112,15 @@ fn colour(index: usize) -> &'static str {
 }
 
 fn policy_rows<'a>(comparison: &'a Comparison, rows: &[Vec<Row<'_>>]) -> Vec<PolicyRow<'a>> {
-    type Column = (fn(&Run) -> Option<f64>, fn(f64) -> String, bool);
-    #[expect(clippy::cast_precision_loss, reason = "counts of scalings are far below 2^53")]
-    let columns: [Column; 10] = [
-        (|run| Some(run.summary.slo_violation_ratio), percent, true),
-        (|run| run.summary.p99_latency_ms, latency, true),
-        (|run| Some(run.summary.mean_replicas), plain, true),
-        (|run| Some(f64::from(run.summary.peak_replicas)), plain, false),
-        (|run| Some(run.summary.under_provision_accuracy), plain, true),
-        (|run| Some(run.summary.over_provision_accuracy), plain, true),
-        (|run| run.summary.mean_utilization, percent, false),
-        (|run| Some(run.summary.scale_ups as f64), |count| format!("{count:.0}"), false),
-        (|run| Some(run.summary.scale_downs as f64), |count| format!("{count:.0}"), false),
-        (|run| Some(run.summary.reversals as f64), |count| format!("{count:.0}"), true),
-    ];
     let best = verdict::best(comparison);
     let several = comparison.runs.len() > 1;
     let row = |(index, run): (usize, &'a Run)| {
-        let cell = |(value, show, lower_is_better): &Column| {
-            let least = comparison.runs.iter().filter_map(value).min_by(f64::total_cmp);
-            let text = value(run).map_or_else(|| "–".to_owned(), show);
-            Cell { text, best: several && *lower_is_better && least.is_some() && value(run) == least }
-        };
         let scalings: Vec<String> = rows[index].iter().filter(|row| row.scales()).map(Row::sentence).collect();
         PolicyRow {
             name: &run.policy,
             colour: colour(index),
             best: several && best == Some(index),
-            cells: columns.iter().map(cell).collect(),
+            cells: COLUMNS.iter().map(|column| column.cell(run, comparison)).collect(),
             more: scalings.len().saturating_sub(LISTED),
             scalings: scalings.into_iter().take(LISTED).collect(),
         }
@@ -190,31 +169,10 @@ fn charts(comparison: &Comparison, duration: f64, promise: f64) -> Vec<Chart> {
 
 #[cfg(test)]
 mod tests {
-    use setpoint_sim::{DecisionRecord, ScenarioRecord};
+    use setpoint_sim::DecisionRecord;
 
     use super::*;
-
-    /// Real runs of a short scenario under `names`.
-    fn comparison(names: &[&str], rate: f64) -> Comparison {
-        let scenario = setpoint_sim::Scenario::from_value(&serde_json::json!({
-            "apiVersion": "setpoint.dev/v1alpha1", "kind": "Scenario", "metadata": { "name": "<b>short</b>" },
-            "spec": { "duration": "20m", "load": { "constant": { "rate": rate } } },
-        }))
-        .expect("a good scenario");
-        let load = setpoint_sim::Load::generated(&scenario).expect("a good load");
-        let run = |name: &&str| {
-            let policy = setpoint::Policy::from_value(&serde_json::json!({
-                "apiVersion": "setpoint.dev/v1alpha1", "kind": "ScalingPolicy", "metadata": { "name": name },
-                "spec": {
-                    "maxReplicas": 20, "metrics": [{ "name": "utilization", "target": { "utilization": 50 } }],
-                    "algorithm": { "name": "max-ratio" },
-                },
-            }))
-            .expect("a good policy");
-            setpoint_sim::simulate(&scenario, &load, 1, &policy, &setpoint::Registry::builtin(), |_| {}).expect("a run")
-        };
-        Comparison { scenario: ScenarioRecord::new(&scenario, &load, 1), runs: names.iter().map(run).collect() }
-    }
+    use crate::view::testing::comparison;
 
     #[test]
     fn hostile_names_stay_text() {
@@ -249,8 +207,6 @@ mod tests {
                 "{}",
                 comparison.runs.len()
             );
-            let text = super::super::terminal::render(&comparison, 80);
-            assert!(!text.contains("NaN"), "{text}");
         }
     }
 

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use setpoint_sim::{Comparison, Run, Summary};
+use setpoint_sim::Comparison;
 
-use super::{clock, latency, percent, plain, verdict};
+use super::scores::{COLUMNS, Cell, Column};
+use super::{clock, latency, length, plain, verdict};
 
 const BEST: Style = AnsiColor::Green.on_default().bold();
 const LATE: Style = AnsiColor::Red.on_default();
@@ -32,79 +33,52 @@ pub(crate) fn render(comparison: &Comparison, width: u16) -> String {
     let requests = comparison.runs.first().map_or(0, |run| run.summary.requests);
     let _ = writeln!(
         text,
-        "{BOLD}{}{BOLD:#}: {requests} requests in {} h, seed {}; the promise is {promise}\n",
+        "{BOLD}{}{BOLD:#}\n{requests} requests in {}, seed {}; the promise is {promise}\n",
         cut(&scenario.name, 60),
-        plain(duration / 3600.0),
+        length(duration),
         scenario.seed,
     );
-    table(comparison, &mut text);
-    charts(comparison, usize::from(width.clamp(60, 200)), duration, &mut text);
+    let width = usize::from(width.clamp(60, 200));
+    table(comparison, width, &mut text);
+    charts(comparison, width, duration, &mut text);
     let _ = writeln!(text, "\n{}", verdict::sentence(comparison));
     text
 }
 
-struct Column {
-    title: &'static str,
-    value: fn(&Summary) -> Option<f64>,
-    show: fn(f64) -> String,
-    /// Whether the smallest value is worth a mark.
-    lower_is_better: bool,
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of scalings are far below 2^53")]
-const COLUMNS: [Column; 9] = [
-    Column { title: "late", value: |s| Some(s.slo_violation_ratio), show: percent, lower_is_better: true },
-    Column { title: "p99", value: |s| s.p99_latency_ms, show: latency, lower_is_better: true },
-    Column { title: "replicas", value: |s| Some(s.mean_replicas), show: plain, lower_is_better: true },
-    Column { title: "missing", value: |s| Some(s.under_provision_accuracy), show: plain, lower_is_better: true },
-    Column { title: "spare", value: |s| Some(s.over_provision_accuracy), show: plain, lower_is_better: true },
-    Column { title: "busy", value: |s| s.mean_utilization, show: percent, lower_is_better: false },
-    Column { title: "ups", value: |s| Some(s.scale_ups as f64), show: count, lower_is_better: false },
-    Column { title: "downs", value: |s| Some(s.scale_downs as f64), show: count, lower_is_better: false },
-    Column { title: "reversals", value: |s| Some(s.reversals as f64), show: count, lower_is_better: true },
-];
-
-fn count(number: f64) -> String {
-    format!("{number:.0}")
-}
-
-fn table(comparison: &Comparison, text: &mut String) {
-    let cells: Vec<Vec<String>> = COLUMNS
+/// Policies as rows; as many columns as there is room for.
+fn table(comparison: &Comparison, room: usize, text: &mut String) {
+    let name = comparison.runs.iter().map(|run| cut(&run.policy, NAME).chars().count()).max().unwrap_or(0).max(6);
+    let mut columns: Vec<(&Column, Vec<Cell>, usize)> = COLUMNS
         .iter()
         .map(|column| {
-            let show = |run: &Run| (column.value)(&run.summary).map_or_else(|| "-".to_owned(), column.show);
-            comparison.runs.iter().map(show).collect()
+            let cells: Vec<Cell> = comparison.runs.iter().map(|run| column.cell(run, comparison)).collect();
+            let width = cells.iter().map(|cell| cell.text.chars().count()).max().unwrap_or(0).max(column.title.len());
+            (column, cells, width)
         })
         .collect();
-    let widths: Vec<usize> = COLUMNS
-        .iter()
-        .zip(&cells)
-        .map(|(column, cells)| cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0).max(column.title.len()))
-        .collect();
-    let _ = write!(text, "{DIM}{:<NAME$}", "policy");
-    for (column, width) in COLUMNS.iter().zip(&widths) {
+    while name + columns.iter().map(|(_, _, width)| width + 2).sum::<usize>() > room {
+        let Some(last) = columns.iter().map(|(column, ..)| column.rank).max().filter(|&rank| rank > 0) else { break };
+        columns.retain(|(column, ..)| column.rank < last);
+    }
+    let _ = write!(text, "{DIM}{:<name$}", "policy");
+    for (column, _, width) in &columns {
         let _ = write!(text, "  {:>width$}", column.title);
     }
     let _ = writeln!(text, "{DIM:#}");
     for (row, run) in comparison.runs.iter().enumerate() {
-        let _ = write!(text, "{:<NAME$}", cut(&run.policy, NAME));
-        for ((column, width), cells) in COLUMNS.iter().zip(&widths).zip(&cells) {
-            let cell = &cells[row];
-            let style = if is_best(comparison, column, row) { BEST } else { Style::new() };
+        let _ = write!(text, "{:<name$}", cut(&run.policy, NAME));
+        for (_, cells, width) in &columns {
+            let Cell { text: cell, best } = &cells[row];
+            let style = if *best { BEST } else { Style::new() };
             let _ = write!(text, "  {style}{cell:>width$}{style:#}");
         }
         text.push('\n');
     }
     let _ = writeln!(
         text,
-        "{DIM}late: slower than the promise, refused or unserved. missing, spare: replicas too few, too many, on average.{DIM:#}"
+        "{DIM}late: slower than the promise, refused or unserved.\n\
+         missing, spare: replicas too few, too many, on average.{DIM:#}"
     );
-}
-
-fn is_best(comparison: &Comparison, column: &Column, row: usize) -> bool {
-    let value = |run: &Run| (column.value)(&run.summary);
-    let least = comparison.runs.iter().filter_map(value).min_by(f64::total_cmp);
-    column.lower_is_better && comparison.runs.len() > 1 && least.is_some() && value(&comparison.runs[row]) == least
 }
 
 fn charts(comparison: &Comparison, width: usize, duration: f64, text: &mut String) {
@@ -165,10 +139,11 @@ fn chart(name: &str, values: &[f64], highest: f64, late: &[bool], text: &mut Str
 
 fn axis(columns: usize, duration: f64, text: &mut String) {
     let ticks = (columns / 12).clamp(1, 8);
-    let mut line: Vec<char> = vec![' '; columns + 8];
+    let mut line: Vec<char> = vec![' '; columns];
     for tick in 0..=ticks {
         let label = clock(duration * tick as f64 / ticks as f64, duration < 600.0);
-        let at = (columns * tick / ticks).min(columns.saturating_sub(1));
+        // The last one ends where the chart does.
+        let at = (columns * tick / ticks).min(columns.saturating_sub(label.chars().count()));
         for (place, character) in line.iter_mut().skip(at).zip(label.chars()) {
             *place = character;
         }
@@ -184,4 +159,37 @@ fn cut(name: &str, most: usize) -> String {
         return clean;
     }
     clean.chars().take(most - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::testing::comparison;
+
+    fn without_styles(text: &str) -> String {
+        anstream::adapter::strip_str(text).to_string()
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        let names = ["a", "a name of a length that nobody would want to see in full", "c"];
+        let comparison = comparison(&names, 9.0);
+        for width in [60, 80, 120, 200] {
+            let text = without_styles(&render(&comparison, width));
+            // The sentence at the end is prose, which a terminal may wrap.
+            let (body, _) = text.trim_end().rsplit_once('\n').expect("several lines");
+            for line in body.lines() {
+                assert!(line.chars().count() <= usize::from(width), "{width}: {line}");
+            }
+            assert!(text.contains("a name of a length …"), "{text}");
+        }
+    }
+
+    #[test]
+    fn odd_comparisons_are_shown_too() {
+        for comparison in [comparison(&["idle"], 0.0), Comparison { runs: Vec::new(), ..comparison(&["a"], 1.0) }] {
+            let text = without_styles(&render(&comparison, 80));
+            assert!(!text.contains("NaN") && !text.contains("inf "), "{text}");
+        }
+    }
 }

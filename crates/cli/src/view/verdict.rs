@@ -44,3 +44,46 @@ pub(super) fn sentence(comparison: &Comparison) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::testing::comparison;
+
+    #[test]
+    fn the_cheapest_of_those_that_keep_the_promise_is_best() {
+        // Share of broken promises and cost of the policies a, b, …, and which is best, in which words.
+        type Row = (&'static str, &'static [(f64, f64)], &'static str, &'static str);
+        let rows: [Row; 5] = [
+            ("alone", &[(0.01, 10.0)], "a", "99 % of requests within 2 s, with 10 replicas on average."),
+            ("cheap and as good", &[(0.01, 10.0), (0.014, 9.0)], "b", "It is also the cheapest."),
+            (
+                "cheap and worse",
+                &[(0.01, 10.0), (0.03, 8.0)],
+                "a",
+                "b costs 20 % less and breaks the promise for 3 %, 3 times as often.",
+            ),
+            ("never broken", &[(0.0, 10.0), (0.03, 8.0)], "a", "b costs 20 % less and breaks the promise for 3 %."),
+            ("dear and worse", &[(0.5, 20.0), (0.01, 10.0)], "b", "It is also the cheapest."),
+        ];
+        for (name, policies, want, words) in rows {
+            let names = ["a", "b", "c"];
+            let mut comparison = comparison(&names[..policies.len()], 2.0);
+            for (run, &(broken, cost)) in comparison.runs.iter_mut().zip(policies) {
+                run.summary.slo_violation_ratio = broken;
+                run.summary.mean_replicas = cost;
+                run.summary.replica_seconds = cost * 1200.0;
+            }
+            let sentence = sentence(&comparison);
+            assert!(sentence.starts_with(&format!("{want} serves ")), "{name}: {sentence}");
+            assert!(sentence.ends_with(words), "{name}: {sentence}");
+        }
+    }
+
+    #[test]
+    fn nothing_to_compare_is_said() {
+        assert!(sentence(&comparison(&["idle"], 0.0)).contains("no requests"));
+        let nobody = Comparison { runs: Vec::new(), ..comparison(&["a"], 1.0) };
+        assert_eq!(sentence(&nobody), "No policy was tried.");
+    }
+}
