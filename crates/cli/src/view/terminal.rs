@@ -100,7 +100,7 @@ fn charts(comparison: &Comparison, width: usize, duration: f64, text: &mut Strin
     axis(columns, duration, text);
     let _ = writeln!(
         text,
-        "{DIM}replicas asked for, all on one scale; {DIM:#}{LATE}!{LATE:#}{DIM} where p99 breaks the promise{DIM:#}"
+        "{DIM}replicas asked for, on one scale; {DIM:#}{LATE}!{LATE:#}{DIM} p99 breaks the promise{DIM:#}"
     );
 }
 
