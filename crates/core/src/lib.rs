@@ -42,4 +42,4 @@ pub use stage::stabilized::{Stabilized, StabilizedConfig};
 pub use state::{StateError, StateReader};
 pub use time::{Span, Timestamp};
 pub use trace::{Direction, Effect, Reason, ReasonRecord, TextId, Trace};
-pub use units::{Fraction, Positive, SmoothingFactor, StepDown, StepUp, Tolerance, Weight};
+pub use units::{Fraction, Positive, RangeError, SmoothingFactor, StepDown, StepUp, Tolerance, Weight};

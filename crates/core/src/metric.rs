@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::units::Positive;
+use crate::units::{Positive, RangeError};
 
 /// A metric of a policy: a name and what its reading should be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -61,8 +61,8 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// [`RangeError`](crate::units::RangeError) unless `value` is finite and greater than 0.
-    pub fn value(value: f64) -> Result<Self, crate::units::RangeError> {
+    /// [`RangeError`] unless `value` is finite and greater than 0.
+    pub fn value(value: f64) -> Result<Self, RangeError> {
         Positive::new(value).map(Self::Value)
     }
 
@@ -71,7 +71,7 @@ impl Target {
     /// # Errors
     ///
     /// As for [`Target::value`].
-    pub fn average_value(value: f64) -> Result<Self, crate::units::RangeError> {
+    pub fn average_value(value: f64) -> Result<Self, RangeError> {
         Positive::new(value).map(Self::AverageValue)
     }
 
@@ -80,7 +80,7 @@ impl Target {
     /// # Errors
     ///
     /// As for [`Target::value`].
-    pub fn utilization(percent: f64) -> Result<Self, crate::units::RangeError> {
+    pub fn utilization(percent: f64) -> Result<Self, RangeError> {
         Positive::new(percent).map(Self::Utilization)
     }
 

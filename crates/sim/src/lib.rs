@@ -25,7 +25,7 @@
 //! | the requests: generated, or from a [`Trace`] | [`Load`] |
 //! | replicas, their slots, one queue, event by event | [`Service`] |
 //! | what monitoring shows of it, late and averaged | [`Source`] |
-//! | one policy's whole run | [`run`], [`Tick`] |
+//! | one policy's whole run | [`run()`], [`Tick`] |
 //! | what came of it | [`Report`]: [`Summary`] and [`Samples`] |
 //!
 //! The same scenario and seed give the same bytes on every machine: time is in integer

@@ -112,7 +112,9 @@ impl Column {
     pub(super) fn cell(&self, run: &Run, comparison: &Comparison) -> Cell {
         let value = |run: &Run| (self.value)(&run.summary);
         let least = comparison.runs.iter().filter_map(value).min_by(f64::total_cmp);
-        let best = self.lower_is_better && comparison.runs.len() > 1 && least.is_some() && value(run) == least;
-        Cell { text: value(run).map_or_else(|| "–".to_owned(), self.show), best }
+        let text = value(run).map_or_else(|| "–".to_owned(), self.show);
+        // As shown: of two that read alike, neither is better.
+        let as_good = value(run).is_some() && least.map(self.show).as_ref() == Some(&text);
+        Cell { best: self.lower_is_better && comparison.runs.len() > 1 && as_good, text }
     }
 }
