@@ -90,7 +90,10 @@ impl PluginAlgorithm {
     }
 
     /// A new instance that goes on from the last good state.
-    fn revive(&self) -> Result<Live, EvaluateError> {
+    ///
+    /// A state that it will not or can not take back is dropped with the error: the instance after this begins anew,
+    /// for a workload must not be stuck with it.
+    fn revive(&mut self) -> Result<Live, EvaluateError> {
         let mut live = self.start().map_err(|error| match error {
             // It accepted this configuration before.
             CallError::Refused(error) => self.plugin.nonsense(&format_args!(
@@ -99,11 +102,14 @@ impl PluginAlgorithm {
             )),
             CallError::Failed(error) => error,
         })?;
-        let Some(state) = &self.last_good else {
+        let Some(state) = self.last_good.take() else {
             return Ok(live);
         };
-        match live.restore(&self.plugin, state) {
-            Ok(()) => Ok(live),
+        match live.restore(&self.plugin, &state) {
+            Ok(()) => {
+                self.last_good = Some(state);
+                Ok(live)
+            }
             Err(CallError::Failed(error)) => Err(error),
             Err(CallError::Refused(message)) => {
                 Err(self.plugin.nonsense(&format_args!("refused its own state: {}", printable(&message))))
@@ -159,8 +165,7 @@ impl PluginAlgorithm {
             types::Proposal::Suspend => (current, Proposal::Suspend),
         };
         if trace.is_on() {
-            let kept = answer.reason.len().min(self.plugin.host.limits().reason);
-            let reason = printable(&answer.reason[..answer.reason.floor_char_boundary(kept)]);
+            let reason = printable(&answer.reason);
             let name = &self.plugin.name;
             match reason.as_str() {
                 "" => trace.note(STAGE, current, to, format_args!("{name} gives no reason")),

@@ -17,19 +17,11 @@ pub struct Limits {
     pub host_copies: usize,
     /// Bytes of the component file. Default 32 MiB.
     pub component: usize,
-    /// Bytes of an answer's reason that are kept. Default 1 KiB.
-    pub reason: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            deadline: Duration::from_millis(100),
-            memory: 64 << 20,
-            host_copies: 1 << 20,
-            component: 32 << 20,
-            reason: 1 << 10,
-        }
+        Self { deadline: Duration::from_millis(100), memory: 64 << 20, host_copies: 1 << 20, component: 32 << 20 }
     }
 }
 

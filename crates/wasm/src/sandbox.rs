@@ -63,8 +63,12 @@ impl Sandbox {
     }
 }
 
-/// `text` without what could confuse a terminal or a log, its lines joined.
+/// How much of a plugin's words is kept, as `wit/scaling.wit` says.
+const WORDS: usize = 1 << 10;
+
+/// The beginning of a plugin's `text`, without what could confuse a terminal or a log, its lines joined.
 pub(crate) fn printable(text: &str) -> String {
+    let text = &text[..text.floor_char_boundary(WORDS)];
     let mut line = String::with_capacity(text.len());
     for part in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|part| !part.is_empty()) {
         if !line.is_empty() {

@@ -58,7 +58,7 @@ impl GuestInstance for Hostile {
         if self.done.replace(self.done.get() + 1) >= self.times {
             return Ok(Answer { state: Some(self.snapshot()), ..plain(Proposal::Need(f64::from(number))) });
         }
-        misbehave(&self.how, &look)
+        self.misbehave(&look)
     }
 
     fn snapshot(&self) -> Vec<u8> {
@@ -70,8 +70,10 @@ impl GuestInstance for Hostile {
     }
 
     fn restore(&self, state: Vec<u8>) -> Result<(), String> {
-        if self.how == "endless-restore" {
-            spin();
+        match self.how.as_str() {
+            "endless-restore" => spin(),
+            "forgetful" => return Err("what state?".to_owned()),
+            _ => {}
         }
         let state = state.try_into().map_err(|_| "a state has four bytes".to_owned())?;
         self.looks.set(u32::from_le_bytes(state));
@@ -94,48 +96,53 @@ fn dig(depth: u64) -> u64 {
     std::hint::black_box(dig(std::hint::black_box(depth + 1)) + depth)
 }
 
-fn misbehave(how: &str, look: &Observation) -> Result<Answer, Failure> {
-    let need = |need| Ok(plain(Proposal::Need(need)));
-    let reason = |reason| Ok(Answer { reason, ..plain(Proposal::Hold) });
-    match how {
-        "endless-loop" => spin(),
-        "memory-bomb" => {
-            let mut bomb: Vec<Vec<u8>> = Vec::new();
-            loop {
-                bomb.push(std::hint::black_box(vec![1; 1 << 20]));
+impl Hostile {
+    fn misbehave(&self, look: &Observation) -> Result<Answer, Failure> {
+        let need = |need| Ok(plain(Proposal::Need(need)));
+        let reason = |reason| Ok(Answer { reason, ..plain(Proposal::Hold) });
+        match self.how.as_str() {
+            "endless-loop" => spin(),
+            "memory-bomb" => {
+                let mut bomb: Vec<Vec<u8>> = Vec::new();
+                loop {
+                    bomb.push(std::hint::black_box(Vec::with_capacity(1 << 20)));
+                }
             }
-        }
-        "trap" => panic!("as asked\n\u{1b}[31mfor"),
-        "stack-overflow" => need(dig(0) as f64),
-        "nan" => need(f64::NAN),
-        "infinity" => need(f64::INFINITY),
-        "negative" => need(-1.0),
-        "out-of-range" => need(1e10),
-        "refuse" => Err(Failure::Refused("not today".to_owned())),
-        "long-reason" => reason(format!("\u{1b}[2Jé{}", "x".repeat(512 << 10))),
-        "huge-new-state" => Ok(Answer { state: Some(vec![0; 8 << 20]), ..plain(Proposal::Hold) }),
-        "huge-reason" => reason("x".repeat(8 << 20)),
-        "chatter" => {
-            for line in 0..200 {
-                println!("line {line}");
-                eprintln!("line {line}");
+            "trap" => panic!("as asked\n\u{1b}[31mfor"),
+            "stack-overflow" => need(dig(0) as f64),
+            "nan" => need(f64::NAN),
+            // Traps at its second look, and can't take its state back.
+            "forgetful" if self.looks.get() > 1 => panic!("at the second look"),
+            "forgetful" => Ok(Answer { state: Some(self.snapshot()), ..plain(Proposal::Need(7.0)) }),
+            "infinity" => need(f64::INFINITY),
+            "negative" => need(-1.0),
+            "out-of-range" => need(1e10),
+            "refuse" => Err(Failure::Refused("not today".to_owned())),
+            "long-reason" => reason(format!("\u{1b}[2Jé{}", "x".repeat(512 << 10))),
+            "huge-new-state" => Ok(Answer { state: Some(vec![0; 8 << 20]), ..plain(Proposal::Hold) }),
+            "huge-reason" => reason("x".repeat(8 << 20)),
+            "chatter" => {
+                for line in 0..200 {
+                    println!("line {line}");
+                    eprintln!("line {line}");
+                }
+                reason("done".to_owned())
             }
-            reason("done".to_owned())
+            // Holds while time stands still and random numbers are what they were.
+            "ambient" => {
+                let still = Instant::now().elapsed().is_zero() && SystemTime::now() == SystemTime::UNIX_EPOCH;
+                need(if still { (RandomState::new().hash_one(1) % 1000) as f64 } else { f64::NAN })
+            }
+            "file" => need(std::fs::read("/etc/hostname").expect("a file").len() as f64),
+            "directory" => need(std::fs::read_dir("/").map_or(0.0, |entries| entries.count() as f64)),
+            "environment" => need((std::env::vars().count() + std::env::args().count()) as f64),
+            "exit" => std::process::exit(0),
+            "sleep" => {
+                std::thread::sleep(std::time::Duration::from_secs(3600));
+                need(1.0)
+            }
+            _ => need(f64::from(look.current)),
         }
-        // Holds while time stands still and random numbers are what they were.
-        "ambient" => {
-            let still = Instant::now().elapsed().is_zero() && SystemTime::now() == SystemTime::UNIX_EPOCH;
-            need(if still { (RandomState::new().hash_one(1) % 1000) as f64 } else { f64::NAN })
-        }
-        "file" => need(std::fs::read("/etc/hostname").expect("a file").len() as f64),
-        "directory" => need(std::fs::read_dir("/").map_or(0.0, |entries| entries.count() as f64)),
-        "environment" => need((std::env::vars().count() + std::env::args().count()) as f64),
-        "exit" => std::process::exit(0),
-        "sleep" => {
-            std::thread::sleep(std::time::Duration::from_secs(3600));
-            need(1.0)
-        }
-        _ => need(f64::from(look.current)),
     }
 }
 

@@ -98,6 +98,19 @@ fn a_state_that_can_t_be_had_is_an_error_and_the_workload_goes_on() {
 }
 
 #[test]
+fn a_state_that_is_refused_is_dropped_and_the_workload_begins_anew() {
+    let mut manager = crate::manager();
+    let workload = manager.add(&crate::hostile("forgetful")).expect("a workload");
+    let outcomes: Vec<_> = (0..4)
+        .map(|at| manager.decide(workload, &look(at), &mut Trace::off()).expect("a decision"))
+        .map(|decision| (decision.desired, decision.outcome))
+        .collect();
+    // Well, trapped, its state refused, well again.
+    let (well, failed) = ((7, Outcome::Need), (4, Outcome::Fallback));
+    assert_eq!(outcomes, [well, failed, failed, well]);
+}
+
+#[test]
 fn saying_no_costs_an_instance_nothing() {
     let mut manager = crate::manager();
     let workload = manager.add(&crate::hostile("refuse:2")).expect("a workload");
