@@ -1,6 +1,7 @@
 //! The library as its users see it.
 
 mod allocations;
+mod handler;
 mod kubeai;
 mod laws;
 mod manager;
