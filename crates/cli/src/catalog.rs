@@ -1,6 +1,8 @@
 //! What policies can name: the library's own algorithms, the plugins of a folder, and those that policies bring.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use setpoint::{AlgorithmSpec, ConfigError, FailureSpec, Policy, RegisterError, Registry};
@@ -33,6 +35,14 @@ const BUILTIN: [(&str, &str); 4] = [
 ];
 const BUILTIN_PLUGIN: &[u8] = include_bytes!("../../../guest-plugins/prebuilt/capped-smooth-ratio.wasm");
 
+/// A component's bytes, or one more than the host would take: a huge file is not read to its end.
+fn read_component(file: &Path) -> io::Result<Vec<u8>> {
+    let most = HostConfig::default().limits.component as u64 + 1;
+    let mut bytes = Vec::new();
+    File::open(file)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 impl Catalog {
     /// The library's own, and the plugins of `folder`.
     pub(crate) fn new(folder: Option<&Path>) -> Result<Self, BadInput> {
@@ -53,7 +63,7 @@ impl Catalog {
         let folder = path.parent().unwrap_or(Path::new(""));
         self.policy(document, |plugin| {
             let file = folder.join(plugin);
-            std::fs::read(&file).map(|bytes| (file, bytes)).map_err(|error| error.to_string())
+            read_component(&file).map(|bytes| (file, bytes)).map_err(|error| error.to_string())
         })
     }
 
@@ -128,7 +138,7 @@ impl Catalog {
         }
         files.sort();
         for file in files {
-            let bytes = std::fs::read(&file).map_err(|error| BadInput::file(&file, "read", &error))?;
+            let bytes = read_component(&file).map_err(|error| BadInput::file(&file, "read", &error))?;
             let host = self.host().map_err(|problem| BadInput::at(file.display(), problem))?;
             let plugin = Plugin::load(host, &bytes).map_err(|error| BadInput::at(file.display(), error))?;
             self.registry

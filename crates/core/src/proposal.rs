@@ -1,6 +1,6 @@
 //! What an algorithm says, exact until the end.
 
-use crate::algorithm::EvaluateError;
+use crate::failure::EvaluateError;
 use crate::trace::{Effect, Reason, Trace};
 use crate::units::Tolerance;
 

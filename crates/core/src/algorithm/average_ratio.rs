@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ScalingAlgorithm;
 use super::ratio::{Ratios, WhenMissing};
-use super::{EvaluateError, ScalingAlgorithm};
+use crate::failure::EvaluateError;
 use crate::metric::Metric;
 use crate::observation::Observation;
 use crate::proposal::{Hold, Proposal};

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::EvaluateError;
+use crate::failure::EvaluateError;
 use crate::metric::{Metric, Reading, Target};
 use crate::observation::Observation;
 use crate::proposal::{Hold, Need, Proposal};

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ScalingAlgorithm;
 use super::ratio::{Ratios, WhenMissing};
-use super::{EvaluateError, ScalingAlgorithm};
 use crate::config::{ConfigError, near_miss};
+use crate::failure::EvaluateError;
 use crate::metric::Metric;
 use crate::observation::Observation;
 use crate::proposal::{Hold, Proposal};

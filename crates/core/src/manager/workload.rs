@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use crate::algorithm::{EvaluateError, ScalingAlgorithm};
+use crate::algorithm::ScalingAlgorithm;
 use crate::bounds::Bounds;
 use crate::config::ConfigError;
 use crate::decision::{Decision, Outcome, round_up};
+use crate::failure::EvaluateError;
 use crate::manager::ReadingsMismatch;
 use crate::observation::Observation;
 use crate::policy::{FailureSpec, HoldOutsideBounds, PolicySpec};

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::algorithm::{EvaluateError, ScalingAlgorithm};
+use crate::algorithm::ScalingAlgorithm;
+use crate::failure::EvaluateError;
 use crate::observation::Observation;
 use crate::proposal::{Need, Proposal};
 use crate::state::{StateError, StateReader};

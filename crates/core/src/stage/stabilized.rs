@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::window::{Extremum, Keep};
-use crate::algorithm::{EvaluateError, ScalingAlgorithm};
+use crate::algorithm::ScalingAlgorithm;
+use crate::failure::EvaluateError;
 use crate::observation::Observation;
 use crate::proposal::{Need, Proposal};
 use crate::state::{StateError, StateReader};
