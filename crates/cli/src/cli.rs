@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Simulate(SimulateArguments),
     /// Decide for what was observed
     Decide(DecideArguments),
+    /// Replay what other projects' own code decided, and compare
+    Conformance(ConformanceArguments),
     /// List the algorithms and stages that policies can name
     Algorithms(AlgorithmsArguments),
     /// Print the JSON Schema of a document
@@ -107,6 +109,35 @@ pub(crate) struct DecideArguments {
     #[command(flatten)]
     pub(crate) plugins: PluginArguments,
     /// Print one JSON object a decision, and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Whose decisions.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ConformanceSuite {
+    /// Kubernetes' HorizontalPodAutoscaler, v2
+    Hpa,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  setpoint conformance hpa edges.jsonl f*.jsonl.gz
+  setpoint conformance hpa edges.jsonl --show 1 --json | jq '.failures[0]'
+
+A file holds one scenario a line, as JSON; one that ends in .gz is compressed. The last line
+of the output is `N passed, N failed`, in scenarios; exit code 1 means that one failed.")]
+pub(crate) struct ConformanceArguments {
+    /// Whose decisions the files hold
+    #[arg(value_enum)]
+    pub(crate) suite: ConformanceSuite,
+    /// Files of scenarios (*.jsonl, *.jsonl.gz)
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Show this many of the scenarios that failed
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) show: usize,
+    /// Print everything as JSON, and nothing else
     #[arg(long)]
     pub(crate) json: bool,
 }

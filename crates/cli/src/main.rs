@@ -2,7 +2,9 @@
 
 mod algorithms;
 mod catalog;
+mod check;
 mod cli;
+mod conformance;
 mod decide;
 mod document;
 mod error;
@@ -16,9 +18,12 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::check::Check;
 use crate::cli::{Cli, Command};
 use crate::error::BadInput;
 
+/// What was checked is not as it should be.
+const CHECK_FAILED: u8 = 1;
 /// Bad input, as clap has it for its own.
 const BAD_INPUT: u8 = 2;
 
@@ -27,14 +32,16 @@ fn main() -> ExitCode {
     let level = if cli.verbose { tracing::Level::DEBUG } else { tracing::Level::ERROR };
     tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false).init();
     let done = match cli.command {
-        Command::Simulate(arguments) => simulate::run(&arguments),
-        Command::Decide(arguments) => decide::run(&arguments),
-        Command::Algorithms(arguments) => algorithms::run(&arguments),
-        Command::Schema(arguments) => schema::run(&arguments),
-        Command::Completions { shell } => cli::completions(shell),
+        Command::Simulate(arguments) => simulate::run(&arguments).map(|()| Check::Passed),
+        Command::Decide(arguments) => decide::run(&arguments).map(|()| Check::Passed),
+        Command::Conformance(arguments) => conformance::run(&arguments),
+        Command::Algorithms(arguments) => algorithms::run(&arguments).map(|()| Check::Passed),
+        Command::Schema(arguments) => schema::run(&arguments).map(|()| Check::Passed),
+        Command::Completions { shell } => cli::completions(shell).map(|()| Check::Passed),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Check::Passed) => ExitCode::SUCCESS,
+        Ok(Check::Failed) => ExitCode::from(CHECK_FAILED),
         // Whoever read our output has seen enough.
         Err(BadInput::OutputClosed) => ExitCode::SUCCESS,
         Err(error) => {

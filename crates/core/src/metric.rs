@@ -3,6 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::config::ConfigError;
+use crate::hpa::instances::{self, PerInstance, StartRules, Usage};
+use crate::instance::Samples;
+use crate::observation::Observation;
 use crate::units::{Positive, RangeError};
 
 /// A metric of a policy: a name and what its reading should be.
@@ -11,6 +15,15 @@ use crate::units::{Positive, RangeError};
 pub struct Metric {
     /// The name under which a source gives the reading. Unique in a policy.
     pub name: String,
+    /// What is measured, in HPA's words. Default `External`.
+    #[serde(rename = "type", default, skip_serializing_if = "MetricKind::is_default")]
+    pub kind: MetricKind,
+    /// The resource of a `Resource` or `ContainerResource` metric. Default: the metric's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// The container of a `ContainerResource` metric.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
     /// What the reading should be.
     pub target: Target,
 }
@@ -25,22 +38,155 @@ impl Metric {
     /// ```
     #[must_use]
     pub fn new(name: impl Into<String>, target: Target) -> Self {
-        Self { name: name.into(), target }
+        Self { name: name.into(), kind: MetricKind::External, resource: None, container: None, target }
     }
 
-    /// The ratio of `reading` to the target with `current` replicas, when both make one.
+    /// The same, of another kind.
+    #[must_use]
+    pub const fn with_kind(mut self, kind: MetricKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// The resource that is measured, of the kinds that measure one.
+    #[must_use]
+    pub fn resource(&self) -> Option<&str> {
+        self.kind.is_resource().then(|| self.resource.as_deref().unwrap_or(&self.name))
+    }
+
+    /// What a reading is compared with when there are `current` replicas.
+    #[must_use]
+    pub fn amount(&self, current: u32) -> f64 {
+        self.terms().amount(current)
+    }
+
+    /// The ratio of `reading` to the target in `look`, when both make one.
+    ///
+    /// A sample an instance goes through HPA's rules for instances that are not ready or not measured first, with
+    /// its default times: see [`Hpa`](crate::Hpa).
     ///
     /// ```
-    /// use setpoint::{Metric, Reading, Target};
+    /// use setpoint::{Metric, Observation, Reading, Target, Timestamp};
     /// let queue = Metric::new("queue", Target::average_value(4.0)?);
-    /// assert_eq!(queue.ratio(Reading::Value(20.0), 4), Some(1.25));
-    /// assert_eq!(queue.ratio(Reading::Missing("scrape failed"), 4), None);
-    /// assert_eq!(queue.ratio(Reading::Value(20.0), 0), None);
+    /// let at = |current| Observation::new(Timestamp::default(), current, &[]);
+    /// assert_eq!(queue.ratio(Reading::Value(20.0), &at(4)), Some(1.25));
+    /// assert_eq!(queue.ratio(Reading::Missing("scrape failed"), &at(4)), None);
+    /// assert_eq!(queue.ratio(Reading::Value(20.0), &at(0)), None);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn ratio(&self, reading: Reading<'_>, current: u32) -> Option<f64> {
-        self.target.ratio(reading, current)
+    pub fn ratio(&self, reading: Reading<'_>, look: &Observation<'_>) -> Option<f64> {
+        self.terms().ratio(reading, look)
+    }
+
+    /// `reading` in one number that can be compared with the target: a percentage for a utilization, the mean for
+    /// what each instance has, else the value or the sum.
+    #[must_use]
+    pub fn value(&self, reading: Reading<'_>, look: &Observation<'_>) -> Option<f64> {
+        match reading {
+            Reading::Samples(_) => self.ratio(reading, look).map(|ratio| ratio * self.amount(look.current)),
+            plain => plain.usable(),
+        }
+    }
+
+    pub(crate) fn terms(&self) -> Terms {
+        let cpu = self.resource().is_some_and(|resource| resource == "cpu");
+        Terms { target: self.target, per_instance: self.kind.is_per_instance(), cpu }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let kind = self.kind;
+        if self.resource.is_some() && !kind.is_resource() {
+            let message =
+                format!("a metric of type {kind:?} measures no resource; types that do: Resource, ContainerResource");
+            return Err(ConfigError::new("resource", message));
+        }
+        match (&self.container, kind) {
+            (None, MetricKind::ContainerResource) => {
+                Err(ConfigError::new("container", "a metric of type ContainerResource needs a container"))
+            }
+            (Some(_), other) if other != MetricKind::ContainerResource => {
+                let message = format!("a metric of type {other:?} has no container; ContainerResource has");
+                Err(ConfigError::new("container", message))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What it takes to compare a reading with its target.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    target: Target,
+    per_instance: bool,
+    cpu: bool,
+}
+
+impl Terms {
+    #[inline]
+    pub(crate) fn amount(self, current: u32) -> f64 {
+        self.target.amount(if self.per_instance { 1 } else { current })
+    }
+
+    pub(crate) const fn is_utilization(self) -> bool {
+        matches!(self.target, Target::Utilization(_))
+    }
+
+    /// A ratio that is not finite is none: over a tiny target a finite reading overflows.
+    #[inline]
+    pub(crate) fn ratio(self, reading: Reading<'_>, look: &Observation<'_>) -> Option<f64> {
+        let ratio = match reading {
+            Reading::Value(value) => value / self.amount(look.current),
+            Reading::Missing(_) | Reading::Stale(_) | Reading::Invalid(_) => return None,
+            Reading::Series(_) => reading.usable()? / self.amount(look.current),
+            Reading::Samples(_) => self.usage(reading, look)?.ratio(),
+        };
+        Some(ratio).filter(|ratio| ratio.is_finite())
+    }
+
+    /// What the samples of instances say, by HPA's rules.
+    #[cold]
+    pub(crate) fn usage(self, reading: Reading<'_>, look: &Observation<'_>) -> Option<Usage> {
+        let Reading::Samples(samples) = reading else {
+            return None;
+        };
+        let target = PerInstance::of(self.target).filter(|_| self.per_instance)?;
+        let cpu = self.cpu.then(StartRules::default);
+        instances::usage(target, cpu, samples, look.instances.unwrap_or_default(), look.now).ok()
+    }
+}
+
+/// What is measured, in the words of HPA's `type`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum MetricKind {
+    /// What each instance uses of a resource, such as its CPU.
+    Resource,
+    /// What one container of each instance uses of a resource.
+    ContainerResource,
+    /// Something else of each instance.
+    Pods,
+    /// One number of one object, such as the requests/s of an ingress.
+    Object,
+    /// One number, or several that add up, from anywhere.
+    #[default]
+    External,
+}
+
+impl MetricKind {
+    /// Whether each instance has its own value. A reading in one number is then their mean.
+    #[must_use]
+    pub const fn is_per_instance(self) -> bool {
+        matches!(self, Self::Resource | Self::ContainerResource | Self::Pods)
+    }
+
+    /// Whether it is a resource of the instances.
+    #[must_use]
+    pub const fn is_resource(self) -> bool {
+        matches!(self, Self::Resource | Self::ContainerResource)
+    }
+
+    fn is_default(&self) -> bool {
+        *self == Self::External
     }
 }
 
@@ -93,17 +239,6 @@ impl Target {
             Self::AverageValue(target) => target.get() * f64::from(current),
         }
     }
-
-    /// See [`Metric::ratio`]. A finite reading over a tiny target overflows, and makes none.
-    #[must_use]
-    #[inline]
-    pub fn ratio(self, reading: Reading<'_>, current: u32) -> Option<f64> {
-        match reading {
-            // Also refuses readings that are not finite: no division makes them so.
-            Reading::Value(value) => Some(value / self.amount(current)).filter(|ratio| ratio.is_finite()),
-            _ => None,
-        }
-    }
 }
 
 /// One metric's value, or why there is none. Zero is a value; a missing reading never is one.
@@ -113,6 +248,10 @@ impl Target {
 pub enum Reading<'a> {
     /// The value.
     Value(f64),
+    /// The values of several series that add up, each in thousandths: exact, as Kubernetes' amounts are.
+    Series(&'a [i64]),
+    /// A sample an instance.
+    Samples(&'a Samples<'a>),
     /// Nothing was measured.
     Missing(&'a str),
     /// A value exists, and is too old to act on.
@@ -122,12 +261,27 @@ pub enum Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// The value, when there is a finite one. A NaN that a source let through ends here.
+    /// The value in one number, when there is a finite one: the sum of series, the mean of samples. A NaN that
+    /// a source let through ends here.
     #[must_use]
     #[inline]
     pub fn usable(self) -> Option<f64> {
         match self {
             Self::Value(value) if value.is_finite() => Some(value),
+            Self::Value(_) | Self::Missing(_) | Self::Stale(_) | Self::Invalid(_) => None,
+            several => several.summed_up(),
+        }
+    }
+
+    // Beside the hot path: few algorithms that look at one number are given more.
+    #[cold]
+    fn summed_up(self) -> Option<f64> {
+        match self {
+            #[expect(clippy::cast_precision_loss, reason = "a reading in one number is a double")]
+            Self::Series(series) if !series.is_empty() => {
+                Some(series.iter().map(|&value| i128::from(value)).sum::<i128>() as f64 / 1000.0)
+            }
+            Self::Samples(samples) => samples.mean(),
             _ => None,
         }
     }
@@ -138,6 +292,10 @@ impl Reading<'_> {
         match self {
             Self::Value(value) if value.is_finite() => ("value", ""),
             Self::Value(_) => ("invalid", "not a finite number"),
+            Self::Series([]) => ("missing", "no series"),
+            Self::Series(_) => ("value", ""),
+            Self::Samples(samples) if samples.mean().is_none() => ("missing", "no samples"),
+            Self::Samples(_) => ("value", ""),
             Self::Missing(why) => ("missing", why),
             Self::Stale(why) => ("stale", why),
             Self::Invalid(why) => ("invalid", why),

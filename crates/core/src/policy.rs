@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::bounds::{Bounds, BoundsError};
 use crate::config::{ConfigError, parse_config};
+use crate::hpa::{Behavior, Manifest};
 use crate::metric::Metric;
 use crate::time::Span;
 
@@ -83,6 +84,9 @@ pub struct PolicySpec {
     /// What the number passes through after the algorithm, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageSpec>,
+    /// HPA's `behavior`, as in its manifest: the last stage, after those listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behavior: Option<Behavior>,
     /// What answers when the algorithm fails. Default: hold.
     #[serde(default)]
     pub on_failure: FailureSpec,
@@ -228,7 +232,12 @@ pub enum HoldOutsideBounds {
 }
 
 impl Policy {
-    /// Reads a policy document, already parsed into a JSON value.
+    pub(crate) fn new(metadata: Metadata, spec: PolicySpec) -> Self {
+        Self { api_version: ApiVersion::V1Alpha1, kind: Kind::ScalingPolicy, metadata, spec }
+    }
+
+    /// Reads a policy document, already parsed into a JSON value. A HorizontalPodAutoscaler manifest is one too:
+    /// see [`Manifest`].
     ///
     /// # Errors
     ///
@@ -236,6 +245,9 @@ impl Policy {
     /// `maxReplicas`, no metric or two of one name, no algorithm or two. What the algorithm's own
     /// configuration holds is checked when it is built.
     pub fn from_value(document: &Value) -> Result<Self, ConfigError> {
+        if Manifest::is_one(document) {
+            return Ok(Manifest::from_value(document)?.policy());
+        }
         let policy: Self = parse_config(document)?;
         if policy.metadata.name.is_empty() {
             return Err(ConfigError::new("metadata.name", "a policy needs a name"));
@@ -260,6 +272,7 @@ impl PolicySpec {
             metrics,
             algorithm,
             stages: Vec::new(),
+            behavior: None,
             on_failure: FailureSpec::default(),
             hold_outside_bounds: HoldOutsideBounds::default(),
         };
@@ -271,6 +284,13 @@ impl PolicySpec {
     #[must_use]
     pub fn with_stage(mut self, name: impl Into<String>, config: Value) -> Self {
         self.stages.push(StageSpec { name: name.into(), config });
+        self
+    }
+
+    /// The same with HPA's `behavior` as the last stage.
+    #[must_use]
+    pub fn with_behavior(mut self, behavior: Behavior) -> Self {
+        self.behavior = Some(behavior);
         self
     }
 
@@ -313,6 +333,12 @@ impl PolicySpec {
             if !names.insert(&metric.name) {
                 return Err(ConfigError::new(path, format!("there is another metric called {:?}", metric.name)));
             }
+        }
+        for (index, metric) in self.metrics.iter().enumerate() {
+            metric.check().map_err(|error| error.under(&format!("metrics[{index}]")))?;
+        }
+        if let Some(behavior) = &self.behavior {
+            behavior.check().map_err(|error| error.under("behavior"))?;
         }
         self.algorithm.check().map_err(|error| error.under("algorithm"))?;
         if let FailureSpec::Algorithm(algorithm) = &self.on_failure {

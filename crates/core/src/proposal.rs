@@ -1,8 +1,10 @@
 //! What an algorithm says, exact until the end.
 
+use serde::Serialize;
+
 use crate::failure::EvaluateError;
 use crate::trace::{Effect, Reason, Trace};
-use crate::units::Tolerance;
+use crate::units::Tolerances;
 
 /// What an algorithm says.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,7 +27,8 @@ impl From<Need> for Proposal {
 }
 
 /// Why an algorithm holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Hold {
     /// No metric has a usable reading.
@@ -34,6 +37,10 @@ pub enum Hold {
     ZeroTotalWeight,
     /// There are no replicas for a ratio to multiply.
     AtZero,
+    /// Some metrics have no usable reading, and without them nothing is taken away.
+    ShrinkBlocked,
+    /// The count is outside the bounds: that is corrected first.
+    OutsideBounds,
     /// The algorithm's own reason, which it wrote into the trace.
     Said,
 }
@@ -47,7 +54,7 @@ pub struct Need {
     signal: f64,
     // None: the signal is itself a number of replicas.
     base: Option<f64>,
-    tolerance: Tolerance,
+    tolerance: Tolerances,
     may_shrink: bool,
 }
 
@@ -60,7 +67,7 @@ impl Need {
     #[inline]
     pub fn replicas(replicas: f64) -> Result<Self, EvaluateError> {
         if replicas.is_finite() && replicas >= 0.0 {
-            Ok(Self { signal: replicas, base: None, tolerance: Tolerance::NONE, may_shrink: true })
+            Ok(Self { signal: replicas, base: None, tolerance: Tolerances::NONE, may_shrink: true })
         } else {
             Err(EvaluateError::nonsense(format!("a need must be a finite number of at least 0, got {replicas}")))
         }
@@ -72,9 +79,9 @@ impl Need {
     ///
     /// [`EvaluateError`] unless `ratio` is finite.
     #[inline]
-    pub fn ratio(ratio: f64, current: u32, tolerance: Tolerance) -> Result<Self, EvaluateError> {
+    pub fn ratio(ratio: f64, current: u32, tolerance: impl Into<Tolerances>) -> Result<Self, EvaluateError> {
         if ratio.is_finite() {
-            Ok(Self { signal: ratio, base: Some(f64::from(current)), tolerance, may_shrink: true })
+            Ok(Self { signal: ratio, base: Some(f64::from(current)), tolerance: tolerance.into(), may_shrink: true })
         } else {
             Err(EvaluateError::nonsense(format!("a ratio must be finite, got {ratio}")))
         }
@@ -139,9 +146,9 @@ impl Need {
         } else if !self.may_shrink && exact < current {
             Effect::ShrinkBlocked
         } else {
-            return Self { signal: exact, base: None, tolerance: Tolerance::NONE, may_shrink: self.may_shrink };
+            return Self { signal: exact, base: None, tolerance: Tolerances::NONE, may_shrink: self.may_shrink };
         };
         trace.push(|| Reason::new("tolerance", exact, current, effect));
-        Self { signal: current, base: None, tolerance: Tolerance::NONE, may_shrink: self.may_shrink }
+        Self { signal: current, base: None, tolerance: Tolerances::NONE, may_shrink: self.may_shrink }
     }
 }

@@ -14,9 +14,11 @@ use crate::algorithm::capped_smooth_ratio::CappedSmoothRatioConfig;
 use crate::algorithm::max_ratio::MaxRatio;
 use crate::algorithm::weighted_ratio::WeightedRatio;
 use crate::config::{ConfigError, near_miss, parse_config};
+use crate::hpa::{Behavior, Hpa};
 use crate::metric::Metric;
 use crate::policy::{AlgorithmSpec, Policy, StageSpec};
 use crate::stage::capped::Capped;
+use crate::stage::restrained::Restrained;
 use crate::stage::smoothed::Smoothed;
 use crate::stage::stabilized::Stabilized;
 
@@ -120,7 +122,7 @@ pub fn stage_factory<C, A, F>(summary: &'static str, wrap: F) -> impl StageFacto
 where
     C: DeserializeOwned + JsonSchema,
     A: ScalingAlgorithm + 'static,
-    F: Fn(Box<dyn ScalingAlgorithm>, C) -> A + Send + Sync,
+    F: Fn(Box<dyn ScalingAlgorithm>, C) -> Result<A, ConfigError> + Send + Sync,
 {
     struct Typed<F, C>(&'static str, F, std::marker::PhantomData<fn() -> C>);
 
@@ -128,7 +130,7 @@ where
     where
         C: DeserializeOwned + JsonSchema,
         A: ScalingAlgorithm + 'static,
-        F: Fn(Box<dyn ScalingAlgorithm>, C) -> A + Send + Sync,
+        F: Fn(Box<dyn ScalingAlgorithm>, C) -> Result<A, ConfigError> + Send + Sync,
     {
         fn describe(&self) -> Description {
             Description::new(self.0, schema_for!(C).to_value())
@@ -139,7 +141,7 @@ where
             inner: Box<dyn ScalingAlgorithm>,
             setup: &Setup<'_>,
         ) -> Result<Box<dyn ScalingAlgorithm>, ConfigError> {
-            Ok(Box::new((self.1)(inner, parse_config(setup.config)?)))
+            Ok(Box::new((self.1)(inner, parse_config(setup.config)?)?))
         }
     }
 
@@ -225,20 +227,44 @@ impl Registry {
         registry
             .register_stage(
                 Smoothed::<Box<dyn ScalingAlgorithm>>::NAME,
-                stage_factory("average exponentially what is needed", |inner, c| Smoothed::new(inner, &c)),
+                stage_factory("average exponentially what is needed", |inner, c| Ok(Smoothed::new(inner, &c))),
             )
             .expect(taken);
         registry
             .register_stage(
                 Capped::<Box<dyn ScalingAlgorithm>>::NAME,
-                stage_factory("limit how much one step may add or remove", |inner, c| Capped::new(inner, &c)),
+                stage_factory("limit how much one step may add or remove", |inner, c| Ok(Capped::new(inner, &c))),
             )
             .expect(taken);
         registry
             .register_stage(
                 Stabilized::<Box<dyn ScalingAlgorithm>>::NAME,
                 stage_factory("wait until a whole window agrees, a window for each direction", |inner, c| {
-                    Stabilized::new(inner, &c)
+                    Ok(Stabilized::new(inner, &c))
+                }),
+            )
+            .expect(taken);
+        registry
+            .register_algorithm(
+                Hpa::NAME,
+                algorithm_factory("what Kubernetes' HorizontalPodAutoscaler makes of its metrics", |m, c| {
+                    Hpa::new(m, &c)
+                }),
+            )
+            .expect(taken);
+        registry
+            .register_stage(
+                Restrained::<Box<dyn ScalingAlgorithm>>::NAME,
+                stage_factory("HPA's behavior: windows, then rates, a set of each direction", |inner, c: Behavior| {
+                    Restrained::new(inner, &c)
+                }),
+            )
+            .expect(taken);
+        registry
+            .register_stage(
+                Restrained::<Box<dyn ScalingAlgorithm>>::LEGACY_NAME,
+                stage_factory("what HPA does without behavior: a window down, twice the count up", |inner, c| {
+                    Ok(Restrained::legacy(inner, &c))
                 }),
             )
             .expect(taken);

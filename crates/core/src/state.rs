@@ -69,6 +69,11 @@ impl<'a> StateReader<'a> {
         if found == version { Ok(reader) } else { Err(StateError::Version { part, found, known: version }) }
     }
 
+    /// For what is part of something that has a version.
+    pub(crate) const fn unversioned(part: &'static str, state: &'a [u8]) -> Self {
+        Self { part, rest: state }
+    }
+
     fn take<const N: usize>(&mut self) -> Result<[u8; N], StateError> {
         let (front, rest) = self.rest.split_first_chunk::<N>().ok_or(StateError::Truncated { part: self.part })?;
         self.rest = rest;
@@ -82,6 +87,19 @@ impl<'a> StateReader<'a> {
     /// [`StateError::Truncated`] at the end.
     pub fn u8(&mut self) -> Result<u8, StateError> {
         self.take::<1>().map(|[byte]| byte)
+    }
+
+    /// The next byte, as yes or no.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Truncated`] at the end, [`StateError::Damaged`] for anything but 0 and 1.
+    pub fn flag(&mut self) -> Result<bool, StateError> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(self.damaged("a yes or no is neither")),
+        }
     }
 
     /// The next four bytes.
@@ -116,6 +134,15 @@ impl<'a> StateReader<'a> {
     #[must_use]
     pub fn damaged(&self, what: &'static str) -> StateError {
         StateError::Damaged { part: self.part, what }
+    }
+
+    /// Checks that nothing is left.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::LeftOver`] when something is.
+    pub fn end(self) -> Result<(), StateError> {
+        expect_none(self.rest)
     }
 
     /// What is left: the inner algorithm's state.

@@ -19,7 +19,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// let start = Timestamp::from_millis(1_000);
 /// assert_eq!((start + Duration::from_secs(2)).as_millis(), 3_000);
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[serde(transparent)]
 pub struct Timestamp(i64);
 
 impl Timestamp {

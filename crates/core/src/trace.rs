@@ -1,5 +1,6 @@
 //! Why: a typed record of each stage's effect. Text is only a rendering of it.
 
+mod record;
 mod render;
 
 use std::fmt::{self, Write as _};
@@ -7,10 +8,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::metric::Metric;
+use crate::hpa::PolicyKind;
 use crate::proposal::Hold;
 use crate::time::Timestamp;
-use crate::units::Tolerance;
+use crate::units::Tolerances;
+
+pub use self::record::{DetailedReason, ReasonRecord};
 
 /// The reasons of one decision, in the order in which they took effect.
 ///
@@ -86,21 +89,6 @@ impl Trace {
         &self.reasons
     }
 
-    /// The reasons as records with their text, for whoever writes or shows them. `metrics` names what the
-    /// reasons refer to by number: the policy's metrics, in order.
-    #[must_use]
-    pub fn records(&self, metrics: &[Metric]) -> Vec<ReasonRecord> {
-        self.reasons
-            .iter()
-            .map(|reason| ReasonRecord {
-                stage: reason.stage.to_owned(),
-                from: reason.from,
-                to: reason.to,
-                text: render::text(reason, self, metrics).to_string(),
-            })
-            .collect()
-    }
-
     fn kept(&self, id: TextId) -> &str {
         self.text.get(id.start..id.end).unwrap_or_default()
     }
@@ -136,7 +124,8 @@ impl Reason {
 }
 
 /// Which way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// Towards more replicas.
     Up,
@@ -145,7 +134,8 @@ pub enum Direction {
 }
 
 /// What a stage did. Metrics are numbered as the policy lists them.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Effect {
     /// A metric has no usable reading.
@@ -155,18 +145,8 @@ pub enum Effect {
         /// `missing`, `stale` or `invalid`.
         state: &'static str,
         /// What its source said.
+        #[serde(skip)]
         cause: TextId,
-    },
-    /// The largest of the ratios of reading to target.
-    LargestRatio {
-        /// The metric it comes from.
-        metric: usize,
-        /// Its reading.
-        reading: f64,
-        /// What the reading was compared with.
-        amount: f64,
-        /// Reading by amount.
-        ratio: f64,
     },
     /// No ratio was above the configured floor.
     RatioFloor {
@@ -189,7 +169,7 @@ pub enum Effect {
         /// The ratio.
         ratio: f64,
         /// How far from 1 it may be.
-        tolerance: Tolerance,
+        tolerance: Tolerances,
     },
     /// Some readings are not usable, and without them nothing is taken away.
     ShrinkBlocked,
@@ -219,10 +199,77 @@ pub enum Effect {
         /// The direction that was held back.
         direction: Direction,
         /// When that need leaves the window.
+        #[serde(rename = "until_ms")]
         until: Timestamp,
         /// How long that is from now.
+        #[serde(rename = "left_ms", serialize_with = "record::millis")]
         left: Duration,
     },
+    /// One metric's own proposal. Several stand beside each other: each begins at the current count.
+    Proposed {
+        /// The metric.
+        metric: usize,
+        /// What was measured: a percentage, or an amount in units.
+        usage: f64,
+        /// What it is compared with.
+        target: f64,
+        /// Whether both are percentages.
+        utilization: bool,
+        /// The ratio of the two, with assumptions for instances that aren't known.
+        ratio: f64,
+        /// How many replicas the ratio multiplies; none where it multiplies nothing, as for an average of a total.
+        counted: Option<u32>,
+        /// Instances without a sample, which are taken to need nothing on the way up, and much on the way down.
+        missing: u32,
+        /// Instances that aren't ready, which are taken to need nothing on the way up.
+        unready: u32,
+        /// How it came to this number.
+        how: Judged,
+    },
+    /// The highest of several proposals won.
+    Highest {
+        /// The metric it comes from.
+        metric: usize,
+        /// How many metrics made a proposal.
+        of: usize,
+    },
+    /// A rate policy of `behavior` allows no more.
+    RateLimited {
+        /// Which way the step went.
+        direction: Direction,
+        /// Which of the direction's policies.
+        policy: usize,
+        /// What it counts in.
+        #[serde(rename = "type")]
+        kind: PolicyKind,
+        /// How many of that.
+        value: i32,
+        /// In which time.
+        #[serde(rename = "period_ms", serialize_with = "record::millis")]
+        period: Duration,
+        /// The replicas there were when the period began.
+        start: i32,
+        /// When the oldest change of this period, or this one, leaves it.
+        #[serde(rename = "until_ms")]
+        until: Timestamp,
+        /// How long that is from now.
+        #[serde(rename = "left_ms", serialize_with = "record::millis")]
+        left: Duration,
+    },
+    /// `behavior` has this direction switched off.
+    DirectionDisabled {
+        /// The direction.
+        direction: Direction,
+    },
+    /// An HPA without `behavior` at most doubles the count in one step.
+    DoublingLimit {
+        /// The most it may come to.
+        limit: i32,
+    },
+    /// The count is outside the bounds, which is corrected before anything else.
+    OutsideBounds,
+    /// Nobody but its owner starts a workload that was stopped by hand.
+    ScalingDisabled,
     /// Rounded up to whole replicas.
     RoundedUp,
     /// Raised to the smallest or cut to the largest count allowed.
@@ -233,11 +280,13 @@ pub enum Effect {
     /// The algorithm failed.
     Failed {
         /// How.
+        #[serde(skip)]
         message: TextId,
     },
     /// The policy's fallback answered in place of a failed algorithm.
     FellBack {
         /// To what.
+        #[serde(skip)]
         fallback: TextId,
     },
     /// Not enough data to say anything.
@@ -247,32 +296,19 @@ pub enum Effect {
     /// An algorithm's own words.
     Note {
         /// The words.
+        #[serde(skip)]
         text: TextId,
     },
 }
 
-/// A reason as it is written into JSON, reports and logs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ReasonRecord {
-    /// The stage, as policies call it.
-    pub stage: String,
-    /// The exact number of replicas before.
-    #[serde(serialize_with = "whole_where_possible")]
-    pub from: f64,
-    /// The exact number of replicas after.
-    #[serde(serialize_with = "whole_where_possible")]
-    pub to: f64,
-    /// What happened, in words.
-    pub text: String,
-}
-
-// 4, not 4.0: most of these are whole counts.
-fn whole_where_possible<S: serde::Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if number.fract() == 0.0 && number.abs() < EXACT {
-        #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
-        serializer.serialize_i64(*number as i64)
-    } else {
-        serializer.serialize_f64(*number)
-    }
+/// How a metric's ratio became its proposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Judged {
+    /// The ratio was multiplied out.
+    Multiplied,
+    /// The ratio is within the tolerance: as it is.
+    WithinTolerance,
+    /// What was assumed for unknown instances turned the direction: as it is.
+    DirectionTurned,
 }

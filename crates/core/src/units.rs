@@ -142,18 +142,38 @@ number!(
 impl Tolerance {
     /// Every difference counts.
     pub const NONE: Self = Self(0.0);
-
-    /// Whether `ratio` is so near to 1 that nothing should be done.
-    #[must_use]
-    #[inline]
-    pub fn contains(self, ratio: f64) -> bool {
-        ratio >= 1.0 - self.0 && ratio <= 1.0 + self.0
-    }
 }
 
 impl Default for Tolerance {
     fn default() -> Self {
         Self(0.1)
+    }
+}
+
+/// A tolerance for each direction. HPA allows more than 1: a workload with 1.5 `down` never shrinks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Tolerances {
+    /// How far below 1 a ratio may be.
+    pub down: f64,
+    /// How far above.
+    pub up: f64,
+}
+
+impl Tolerances {
+    /// Every difference counts.
+    pub const NONE: Self = Self { down: 0.0, up: 0.0 };
+
+    /// Whether `ratio` is so near to 1 that nothing should be done.
+    #[must_use]
+    #[inline]
+    pub fn contains(self, ratio: f64) -> bool {
+        1.0 - self.down <= ratio && ratio <= 1.0 + self.up
+    }
+}
+
+impl From<Tolerance> for Tolerances {
+    fn from(both: Tolerance) -> Self {
+        Self { down: both.get(), up: both.get() }
     }
 }
 
@@ -231,7 +251,7 @@ mod tests {
 
     #[test]
     fn tolerance_includes_its_edges() {
-        let tolerance = Tolerance::default();
+        let tolerance = Tolerances::from(Tolerance::default());
         for (ratio, inside) in [(0.9, true), (1.1, true), (0.899_999_9, false), (1.100_000_1, false)] {
             assert_eq!(tolerance.contains(ratio), inside, "{ratio}");
         }

@@ -11,7 +11,7 @@ pub use serde;
 pub use setpoint::{
     Bounds, ConfigError, Direction, Effect, EvaluateError, Fraction, Hold, Metric, Need, Observation, Proposal,
     Reading, Reason, ScalingAlgorithm, SmoothingFactor, StateError, StateReader, StepDown, StepUp, Target, Timestamp,
-    Tolerance, Trace, Weight,
+    Tolerance, Tolerances, Trace, Weight,
 };
 
 use schemars::JsonSchema;

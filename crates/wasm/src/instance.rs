@@ -120,15 +120,15 @@ impl PluginAlgorithm {
     fn ask(&mut self, live: &mut Live, look: &Observation<'_>, trace: &mut Trace) -> Result<Proposal, EvaluateError> {
         self.values.clear();
         self.states.clear();
-        for (metric, reading) in look.readings.iter().enumerate() {
-            let value = reading.usable();
+        for (metric, (reading, terms)) in look.readings.iter().zip(&self.metrics).enumerate() {
+            let value = terms.value(*reading, look);
             self.values.push(value.unwrap_or(0.0));
             // Only from the first reading on that isn't a plain value: usually there is none.
             if value.is_none() && self.states.is_empty() {
                 self.states.resize(metric, 0);
             }
             if value.is_none() || !self.states.is_empty() {
-                self.states.push(state_of(reading));
+                self.states.push(if value.is_some() { 0 } else { state_of(reading) });
             }
         }
         let current = look.current;
@@ -298,8 +298,8 @@ fn refused(error: EvaluateError) -> StateError {
 
 fn state_of(reading: &Reading<'_>) -> u8 {
     match reading.state().0 {
-        "value" => 0,
-        "missing" => 1,
+        // Also samples of which none can be used.
+        "value" | "missing" => 1,
         "stale" => 2,
         _ => 3,
     }
@@ -308,6 +308,8 @@ fn state_of(reading: &Reading<'_>) -> u8 {
 fn to_binding(metric: &Metric) -> types::Metric<'_> {
     let target = match metric.target {
         Target::Value(target) => types::Target::Value(target.get()),
+        // A mean over the instances is compared as it is, whatever their number.
+        Target::AverageValue(target) if metric.kind.is_per_instance() => types::Target::Value(target.get()),
         Target::AverageValue(target) => types::Target::AverageValue(target.get()),
         Target::Utilization(target) => types::Target::Utilization(target.get()),
     };

@@ -5,7 +5,7 @@
 
 use setpoint_guest::{
     ConfigError, EvaluateError, Fraction, Hold, Metric, Need, Observation, Plugin, Proposal, ScalingAlgorithm,
-    SmoothingFactor, StateError, StateReader, StepDown, StepUp, Tolerance, Trace, schemars, serde,
+    SmoothingFactor, StateError, StateReader, StepDown, StepUp, Tolerance, Tolerances, Trace, schemars, serde,
 };
 
 const NAME: &str = "capped-smooth-ratio-plugin";
@@ -60,7 +60,7 @@ impl ScalingAlgorithm for CappedSmoothRatio {
         let mut largest: Option<f64> = None;
         let mut complete = true;
         for (metric, reading) in self.metrics.iter().zip(look.readings) {
-            match metric.ratio(*reading, look.current) {
+            match metric.ratio(*reading, look) {
                 Some(ratio) if largest.is_none_or(|largest| ratio > largest) => largest = Some(ratio),
                 Some(_) => {}
                 None => complete = false,
@@ -77,7 +77,7 @@ impl ScalingAlgorithm for CappedSmoothRatio {
         self.average = Some(average);
 
         let uncapped = current * average;
-        let need = if self.config.tolerance.contains(average) || (!complete && uncapped < current) {
+        let need = if Tolerances::from(self.config.tolerance).contains(average) || (!complete && uncapped < current) {
             current
         } else if uncapped > current {
             uncapped.min(current + current * self.config.max_scale_up.get())

@@ -22,7 +22,7 @@ fn plugins_stand_beside_the_native_ones() {
         entries.iter().map(|entry| entry["name"].as_str().expect("a name").to_owned()).collect()
     };
     let algorithms =
-        ["average-ratio", "capped-smooth-ratio", "capped-smooth-ratio-plugin", "max-ratio", "weighted-ratio"];
+        ["average-ratio", "capped-smooth-ratio", "capped-smooth-ratio-plugin", "hpa", "max-ratio", "weighted-ratio"];
     assert_eq!(names("algorithms"), algorithms);
     assert_eq!(names("stages"), ["capped", "smoothed", "stabilized"]);
     for entry in listed["algorithms"].as_array().expect("a list") {

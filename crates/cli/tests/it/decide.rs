@@ -30,6 +30,7 @@ fn one_decision_a_line_with_its_reasons() {
         json!([
             { "stage": "max-ratio", "from": 5, "to": 5, "text": "p99 is stale (90 s old)" },
             { "stage": "max-ratio", "from": 5, "to": 22.5, "text": "queue is 90 against 20: 4.5 times 5 replicas" },
+            { "stage": "max-ratio", "from": 5, "to": 22.5, "text": "queue alone makes a proposal" },
             { "stage": "smoothed", "from": 22.5, "to": 11.09, "text": "the newest ratio 4.5 averages to 2.218" },
             { "stage": "capped", "from": 11.09, "to": 7.5, "text": "at most 2.5 more in one step" },
             { "stage": "rounding", "from": 7.5, "to": 8, "text": "7.5 rounded up" },

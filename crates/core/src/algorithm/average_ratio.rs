@@ -68,7 +68,7 @@ impl ScalingAlgorithm for AverageRatio {
         }
         #[expect(clippy::cast_precision_loss, reason = "a policy has far fewer than 2^53 metrics")]
         let ratio = sum / usable as f64;
-        let effect = || Effect::MeanRatio { metrics: usable, ratio, weighted: false };
+        let effect = || self.ratios.several().then_some(Effect::MeanRatio { metrics: usable, ratio, weighted: false });
         self.ratios.propose(ratio, usable, effect, observation, trace)
     }
 }

@@ -89,10 +89,10 @@ impl ScalingAlgorithm for MaxRatio {
             return Ok(self.ratios.hold(Hold::NoReadings, observation, trace));
         }
         if ratio < self.floor {
-            let effect = || Effect::RatioFloor { ratio, floor: self.floor };
+            let effect = || Some(Effect::RatioFloor { ratio, floor: self.floor });
             return self.ratios.propose(self.floor, usable, effect, observation, trace);
         }
-        let effect = || self.ratios.largest(metric, ratio, observation);
+        let effect = || self.ratios.several().then_some(Effect::Highest { metric, of: usable });
         self.ratios.propose(ratio, usable, effect, observation, trace)
     }
 }

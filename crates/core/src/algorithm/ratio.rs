@@ -4,11 +4,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::EvaluateError;
-use crate::metric::{Metric, Reading, Target};
+use crate::metric::{Metric, Reading, Terms};
 use crate::observation::Observation;
 use crate::proposal::{Hold, Need, Proposal};
-use crate::trace::{Effect, Reason, Trace};
-use crate::units::Tolerance;
+use crate::trace::{Effect, Judged, Reason, Trace};
+use crate::units::{Tolerance, Tolerances};
 
 /// What to do while some, but not all, metrics have a usable reading.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -26,8 +26,8 @@ pub enum WhenMissing {
 #[derive(Clone, Debug)]
 pub(crate) struct Ratios {
     stage: &'static str,
-    targets: Box<[Target]>,
-    tolerance: Tolerance,
+    terms: Box<[Terms]>,
+    tolerances: Tolerances,
     when_missing: WhenMissing,
 }
 
@@ -38,7 +38,7 @@ impl Ratios {
         tolerance: Tolerance,
         when_missing: WhenMissing,
     ) -> Self {
-        Self { stage, targets: metrics.iter().map(|metric| metric.target).collect(), tolerance, when_missing }
+        Self { stage, terms: metrics.iter().map(Metric::terms).collect(), tolerances: tolerance.into(), when_missing }
     }
 
     /// Calls `each` with every metric that makes a ratio, in order. Returns how many there were.
@@ -50,10 +50,11 @@ impl Ratios {
         mut each: impl FnMut(usize, f64),
     ) -> usize {
         let mut usable = 0;
-        for (metric, (reading, target)) in observation.readings.iter().zip(&self.targets).enumerate() {
-            match target.ratio(*reading, observation.current) {
+        for (metric, (reading, terms)) in observation.readings.iter().zip(&self.terms).enumerate() {
+            match terms.ratio(*reading, observation) {
                 Some(ratio) => {
                     usable += 1;
+                    trace.push(|| self.proposed(metric, *reading, ratio, observation));
                     each(metric, ratio);
                 }
                 None => self.note_unusable(metric, reading, observation.current, trace),
@@ -76,11 +77,25 @@ impl Ratios {
         trace.push(|| Reason::new(self.stage, current, current, Effect::Unusable { metric, state, cause }));
     }
 
-    /// What makes the reason of a ratio that one metric decided.
-    pub(crate) fn largest(&self, metric: usize, ratio: f64, observation: &Observation<'_>) -> Effect {
-        let reading = observation.readings[metric].usable().unwrap_or_default();
-        let amount = self.targets[metric].amount(observation.current);
-        Effect::LargestRatio { metric, reading, amount, ratio }
+    /// One metric's ratio, multiplied out.
+    #[cold]
+    fn proposed(&self, metric: usize, reading: Reading<'_>, ratio: f64, observation: &Observation<'_>) -> Reason {
+        let terms = self.terms[metric];
+        let (current, target) = (observation.current, terms.amount(observation.current));
+        let judged = terms.usage(reading, observation);
+        let usage = judged.map_or_else(|| reading.usable().unwrap_or_default(), |_| ratio * target);
+        let effect = Effect::Proposed {
+            metric,
+            usage,
+            target,
+            utilization: terms.is_utilization(),
+            ratio,
+            counted: Some(current),
+            missing: judged.map_or(0, |usage| usage.missing),
+            unready: judged.map_or(0, |usage| usage.unready),
+            how: Judged::Multiplied,
+        };
+        Reason::new(self.stage, f64::from(current), f64::from(current) * ratio, effect)
     }
 
     /// A hold, with its reason.
@@ -90,21 +105,31 @@ impl Ratios {
         Proposal::Hold(why)
     }
 
-    /// `ratio` times the current replicas, computed from `usable` of the metrics, with its reason.
+    /// Whether there is something to choose from, or to average.
+    pub(crate) const fn several(&self) -> bool {
+        self.terms.len() > 1
+    }
+
+    /// `ratio` times the current replicas, computed from `usable` of the metrics, with its reason. That is told
+    /// only where it says more than the metrics' own did.
     #[inline]
     pub(crate) fn propose(
         &self,
         ratio: f64,
         usable: usize,
-        effect: impl FnOnce() -> Effect,
+        effect: impl FnOnce() -> Option<Effect>,
         observation: &Observation<'_>,
         trace: &mut Trace,
     ) -> Result<Proposal, EvaluateError> {
-        let mut need = Need::ratio(ratio, observation.current, self.tolerance)?;
-        if usable < self.targets.len() && self.when_missing == WhenMissing::BlockScaleDown {
+        let mut need = Need::ratio(ratio, observation.current, observation.tolerances(self.tolerances))?;
+        if usable < self.terms.len() && self.when_missing == WhenMissing::BlockScaleDown {
             need = need.never_shrinking();
         }
-        trace.push(|| Reason::new(self.stage, f64::from(observation.current), need.exact(), effect()));
+        if trace.is_on()
+            && let Some(effect) = effect()
+        {
+            trace.push(|| Reason::new(self.stage, f64::from(observation.current), need.exact(), effect));
+        }
         Ok(need.into())
     }
 }

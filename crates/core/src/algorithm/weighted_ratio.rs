@@ -99,7 +99,7 @@ impl ScalingAlgorithm for WeightedRatio {
             return Ok(self.ratios.hold(Hold::ZeroTotalWeight, observation, trace));
         }
         let ratio = sum / total;
-        let effect = || Effect::MeanRatio { metrics: usable, ratio, weighted: true };
+        let effect = || self.ratios.several().then_some(Effect::MeanRatio { metrics: usable, ratio, weighted: true });
         self.ratios.propose(ratio, usable, effect, observation, trace)
     }
 }

@@ -8,11 +8,12 @@ use crate::config::ConfigError;
 use crate::decision::{Decision, Outcome, round_up};
 use crate::failure::EvaluateError;
 use crate::manager::ReadingsMismatch;
-use crate::observation::Observation;
+use crate::observation::{Action, Observation};
 use crate::policy::{FailureSpec, HoldOutsideBounds, PolicySpec};
 use crate::proposal::Proposal;
 use crate::registry::Registry;
-use crate::state::StateError;
+use crate::stage::restrained::Restrained;
+use crate::state::{StateError, StateReader};
 use crate::trace::{Direction, Effect, Reason, Trace};
 
 /// The stage name of what the manager itself does to bounds.
@@ -27,6 +28,8 @@ pub(super) struct Workload {
     bounds: Bounds,
     hold_outside_bounds: HoldOutsideBounds,
     metrics: usize,
+    /// The last change that was decided, for callers that don't tell how it ended.
+    asked: Option<Action>,
 }
 
 enum OnFailure {
@@ -53,6 +56,10 @@ impl Workload {
             lineage.push_str(" > ");
             lineage.push_str(&stage.name);
         }
+        if let Some(behavior) = &policy.behavior {
+            pipeline = Box::new(Restrained::new(pipeline, behavior).map_err(|error| error.under("behavior"))?);
+            lineage.push_str(" > behavior");
+        }
         let on_failure = match &policy.on_failure {
             FailureSpec::Hold => OnFailure::Hold,
             FailureSpec::Replicas(replicas) => OnFailure::Replicas(*replicas),
@@ -68,6 +75,7 @@ impl Workload {
             bounds: policy.bounds()?,
             hold_outside_bounds: policy.hold_outside_bounds,
             metrics: metrics.len(),
+            asked: None,
         })
     }
 
@@ -80,12 +88,20 @@ impl Workload {
             return Err(ReadingsMismatch { metrics: self.metrics, readings: observation.readings.len() });
         }
         trace.clear();
-        let observation = observation.with_bounds(self.bounds);
+        let mut observation = observation.with_bounds(self.bounds);
+        if observation.last_action.is_none() {
+            // A count that is now as it was asked for is taken as the change's success.
+            let ended = |asked: Action| Action { applied: asked.to == observation.current, ..asked };
+            observation.last_action = self.asked.map(ended);
+        }
         let (proposal, failed) = match self.pipeline.evaluate(&observation, trace) {
             Ok(proposal) => (proposal, false),
             Err(error) => (self.fall_back(&error, &observation, trace), true),
         };
         let (desired, outcome) = self.conclude(proposal, observation.current, trace);
+        if desired != observation.current {
+            self.asked = Some(Action { at: observation.now, from: observation.current, to: desired, applied: false });
+        }
         Ok(Decision {
             now: observation.now,
             current: observation.current,
@@ -166,7 +182,7 @@ impl Workload {
         bounded
     }
 
-    // The lineage and the pipeline's state, each behind its length, then the fallback's.
+    // The lineage and the pipeline's state, each behind its length, the last change, then the fallback's state.
     pub(super) fn snapshot(&mut self) -> Result<Vec<u8>, StateError> {
         let mut pipeline = Vec::new();
         self.pipeline.snapshot(&mut pipeline)?;
@@ -177,6 +193,7 @@ impl Workload {
             state.extend(length.to_le_bytes());
             state.extend(part);
         }
+        Action::write(self.asked, &mut state);
         if let OnFailure::Algorithm { algorithm, .. } = &mut self.on_failure {
             algorithm.snapshot(&mut state)?;
         }
@@ -191,7 +208,10 @@ impl Workload {
                 expected: self.lineage.clone(),
             });
         }
-        let (pipeline, fallback) = take_part(rest)?;
+        let (pipeline, rest) = take_part(rest)?;
+        let mut reader = StateReader::unversioned("the workload", rest);
+        let asked = Action::read(&mut reader)?;
+        let fallback = reader.rest();
         let mut before = Vec::new();
         self.pipeline.snapshot(&mut before)?;
         self.pipeline.restore(pipeline)?;
@@ -204,6 +224,7 @@ impl Workload {
             self.pipeline.restore(&before)?;
             return Err(error);
         }
+        self.asked = asked;
         Ok(())
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Direction, Effect, Reason, Trace};
+use super::{Direction, Effect, Judged, Reason, Trace};
+use crate::hpa::PolicyKind;
 use crate::metric::Metric;
 use crate::proposal::Hold;
 
@@ -36,6 +37,32 @@ impl Text<'_> {
     }
 }
 
+impl Text<'_> {
+    fn proposed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Effect::Proposed { metric, usage, target, utilization, ratio, counted, missing, unready, how } =
+            self.reason.effect
+        else {
+            return Ok(());
+        };
+        let percent = if utilization { " %" } else { "" };
+        write!(f, "{} is {}{percent} against {}{percent}", self.metric(metric), Short(usage), Short(target))?;
+        for (count, what) in [(missing, "without a sample"), (unready, "not ready")] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        let (ratio, to) = (Short(ratio), Short(self.reason.to));
+        match (how, counted) {
+            (Judged::Multiplied, Some(counted)) => write!(f, ": {ratio} times {counted} replicas"),
+            (Judged::Multiplied, None) => write!(f, " a replica: {to}"),
+            (Judged::WithinTolerance, _) => write!(f, ": the ratio {ratio} is within the tolerance"),
+            (Judged::DirectionTurned, _) => {
+                write!(f, ": what is assumed of those makes the ratio {ratio}, the other way, so nothing is done")
+            }
+        }
+    }
+}
+
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Reason { from, to, .. } = *self.reason;
@@ -47,29 +74,24 @@ impl fmt::Display for Text<'_> {
                     cause => write!(f, " ({cause})"),
                 }
             }
-            Effect::LargestRatio { metric, reading, amount, ratio } => write!(
-                f,
-                "{} is {} against {}: {} times {} replicas",
-                self.metric(metric),
-                Short(reading),
-                Short(amount),
-                Short(ratio),
-                Short(from),
-            ),
             Effect::RatioFloor { ratio, floor } => {
                 write!(f, "the largest ratio {} is below the floor {}", Short(ratio), Short(floor))
             }
+            Effect::MeanRatio { metrics: 1, ratio, .. } => write!(f, "the one ratio there is, {}", Short(ratio)),
             Effect::MeanRatio { metrics, ratio, weighted } => {
                 let mean = if weighted { "weighted mean" } else { "mean" };
                 write!(f, "the {mean} of {metrics} ratios is {}", Short(ratio))
             }
             Effect::WithinTolerance { ratio, tolerance } => {
-                write!(f, "the ratio {} is within {} % of 1", Short(ratio), Short(tolerance.get() * 100.0),)
+                let side = if ratio < 1.0 { tolerance.down } else { tolerance.up };
+                write!(f, "the ratio {} is within {} % of 1", Short(ratio), Short(side * 100.0))
             }
             Effect::ShrinkBlocked => f.write_str("nothing is taken away while a reading is not usable"),
             Effect::Held { why } => f.write_str(match why {
                 Hold::NoReadings => "no metric has a usable reading",
                 Hold::ZeroTotalWeight => "the weights of the usable metrics add up to zero",
+                Hold::ShrinkBlocked => "nothing is taken away while a metric has no usable reading",
+                Hold::OutsideBounds => "the count is outside the bounds, which is corrected first",
                 Hold::AtZero => "there are no replicas for a ratio to multiply",
                 Hold::Said => "the algorithm holds",
             }),
@@ -103,6 +125,28 @@ impl fmt::Display for Text<'_> {
                 },
                 humantime::format_duration(left),
             ),
+            Effect::Proposed { .. } => self.proposed(f),
+            Effect::Highest { metric, of: 1 } => write!(f, "{} alone makes a proposal", self.metric(metric)),
+            Effect::Highest { metric, of } => {
+                write!(f, "{} asks for the most of {of} metrics", self.metric(metric))
+            }
+            Effect::RateLimited { direction, kind, value, period, start, left, .. } => {
+                let (unit, verb) = match (kind, direction) {
+                    (PolicyKind::Pods, Direction::Up) => ("", "more"),
+                    (PolicyKind::Pods, Direction::Down) => ("", "fewer"),
+                    (PolicyKind::Percent, Direction::Up) => (" %", "more"),
+                    (PolicyKind::Percent, Direction::Down) => (" %", "fewer"),
+                };
+                let (period, left) = (humantime::format_duration(period), humantime::format_duration(left));
+                write!(f, "at most {value}{unit} {verb} in {period}, from {start}; holds for {left} more")
+            }
+            Effect::DirectionDisabled { direction: Direction::Up } => f.write_str("scaling up is switched off"),
+            Effect::DirectionDisabled { direction: Direction::Down } => f.write_str("scaling down is switched off"),
+            Effect::DoublingLimit { limit } => {
+                write!(f, "at most {limit} in one step: twice the count, and no less than 4")
+            }
+            Effect::OutsideBounds => f.write_str("outside the bounds: corrected at once, past windows and rates"),
+            Effect::ScalingDisabled => f.write_str("it was stopped by hand, and is left so"),
             Effect::RoundedUp => write!(f, "{} rounded up", Short(from)),
             Effect::Bounded { direction: Direction::Up } => write!(f, "{} is the minimum", Short(to)),
             Effect::Bounded { direction: Direction::Down } => write!(f, "{} is the maximum", Short(to)),

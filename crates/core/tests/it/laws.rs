@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::json;
-use setpoint::{AlgorithmManager, AlgorithmSpec, PolicySpec, Registry, StageSpec, Trace};
+use setpoint::{AlgorithmManager, AlgorithmSpec, Effect, PolicySpec, Registry, StageSpec, Trace};
 use setpoint_testkit::laws::{self, Subject};
 use setpoint_testkit::looks;
 
@@ -48,13 +48,15 @@ proptest! {
             if decision.desired != decision.current {
                 prop_assert_eq!(reasons.last().map(|reason| reason.to), Some(f64::from(decision.desired)), "{:?}", reasons);
             }
-            // Each reason goes on from where the one before it left the number.
-            let changes = reasons.iter().filter(|reason| reason.from != reason.to);
+            // Each reason goes on from where the one before it left the number. Proposals stand beside each other, and
+            // what is made of them begins at the current count as they do.
             let mut at = f64::from(decision.current);
-            for reason in changes {
+            for reason in trace.reasons() {
+                let begins = matches!(reason.effect, Effect::Proposed { .. } | Effect::Highest { .. } | Effect::MeanRatio { .. });
+                let expected = if begins { f64::from(decision.current) } else { at };
                 // A smoothed ratio is told as what it asks for before and after.
-                prop_assert!(reason.from == at || reason.stage == "smoothed", "{:?}", reasons);
-                at = reason.to;
+                prop_assert!(reason.from == expected || reason.stage == "smoothed" || reason.from == reason.to, "{:?}", reasons);
+                at = if reason.from == reason.to && !begins { at } else { reason.to };
             }
             prop_assert_eq!(at, f64::from(decision.desired), "{:?}", reasons);
         }

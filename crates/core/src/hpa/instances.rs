@@ -1,0 +1,259 @@
+//! HPA's rules for instances that are not ready or not measured, in front of any ratio.
+//!
+//! Kubernetes: pkg/controller/podautoscaler/replica_calculator.go, `groupPods`, `GetResourceReplicas` and
+//! `calcPlainMetricReplicas`; metrics/utilization.go.
+
+use std::time::Duration;
+
+use super::spec::MetricTarget;
+use crate::instance::{InstanceState, Phase, Readiness, Sample, Samples};
+use crate::metric::Target;
+use crate::time::Timestamp;
+
+/// When an instance's CPU sample counts: while it starts, the work of starting is no load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StartRules {
+    /// For so long after its start an instance has to be ready, and its sample wholly from after it became so.
+    pub(crate) initialization_period: Duration,
+    /// An instance that is not ready later counts, if it was ready at all: if that changed so long after its start.
+    pub(crate) readiness_delay: Duration,
+}
+
+impl Default for StartRules {
+    fn default() -> Self {
+        Self { initialization_period: Duration::from_secs(300), readiness_delay: Duration::from_secs(30) }
+    }
+}
+
+/// What a mean over instances is compared with, in HPA's integers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PerInstance {
+    /// Percent of what the instances request.
+    Utilization(i32),
+    /// Thousandths an instance.
+    Average(i64),
+}
+
+impl PerInstance {
+    /// A policy's target as HPA would have it; none for a value of all of them together.
+    pub(crate) fn of(target: Target) -> Option<Self> {
+        match MetricTarget::from(target) {
+            MetricTarget::Utilization(percent) => Some(Self::Utilization(percent)),
+            MetricTarget::AverageValue(milli) => Some(Self::Average(milli)),
+            MetricTarget::Value(_) => None,
+        }
+    }
+}
+
+/// The use of a metric's instances, as the samples say, and after what isn't known was filled in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Usage {
+    /// Over the samples that count.
+    pub(crate) measured: Measure,
+    /// The samples that count. Without those of instances that the observation doesn't know.
+    pub(crate) ready: u32,
+    /// The same with an assumption for each instance that lacks a sample or isn't ready, and how many values
+    /// that makes; none where nothing had to be assumed.
+    pub(crate) assumed: Option<(Measure, u32)>,
+    /// Instances that lack a sample.
+    pub(crate) missing: u32,
+    /// Instances whose sample doesn't count because they aren't ready.
+    pub(crate) unready: u32,
+}
+
+/// One comparison of use and target.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Measure {
+    pub(crate) ratio: f64,
+    /// Percent, for a utilization.
+    pub(crate) utilization: Option<i32>,
+    /// The mean, in thousandths.
+    pub(crate) average: i64,
+}
+
+/// Why samples make no ratio.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoUsage {
+    /// There are no instances.
+    NoInstances,
+    /// No instance that counts has a sample.
+    NoSamples,
+    /// It isn't known what the instances request.
+    RequestsUnknown,
+    /// What the measured instances request adds up to nothing.
+    NothingRequested,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Group {
+    Ignored,
+    Unready,
+    Missing,
+    Counts(i64),
+}
+
+/// Values and requests, added up. Go's arithmetic wraps, and so does this.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    values: i64,
+    requests: i64,
+    /// With a known request.
+    matched: i64,
+    /// All.
+    count: u32,
+}
+
+impl Sum {
+    fn add(&mut self, value: i64, request: i64) {
+        self.values = self.values.wrapping_add(value);
+        self.requests = self.requests.wrapping_add(request);
+        self.matched += 1;
+        self.count += 1;
+    }
+
+    fn join(&mut self, other: Self) {
+        self.values = self.values.wrapping_add(other.values);
+        self.requests = self.requests.wrapping_add(other.requests);
+        self.matched += other.matched;
+        self.count += other.count;
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "Go's float64(int64)")]
+    fn measure(self, target: PerInstance) -> Result<Measure, NoUsage> {
+        match target {
+            PerInstance::Utilization(percent) => {
+                if self.requests == 0 {
+                    return Err(NoUsage::NothingRequested);
+                }
+                // Whole percents before the division: 79.9 % is 79 %.
+                #[expect(clippy::cast_possible_truncation, reason = "Go's int32(int64)")]
+                let utilization = self.values.wrapping_mul(100).wrapping_div(self.requests) as i32;
+                let ratio = f64::from(utilization) / f64::from(percent);
+                Ok(Measure { ratio, utilization: Some(utilization), average: self.values.wrapping_div(self.matched) })
+            }
+            PerInstance::Average(target) => {
+                let average = self.values.wrapping_div(i64::from(self.count));
+                Ok(Measure { ratio: average as f64 / target as f64, utilization: None, average })
+            }
+        }
+    }
+}
+
+/// What `samples` of `instances` say of a metric with `target`. `cpu` gives the rules for starting instances,
+/// which hold for CPU alone.
+pub(crate) fn usage(
+    target: PerInstance,
+    cpu: Option<StartRules>,
+    samples: &Samples<'_>,
+    instances: &[InstanceState],
+    now: Timestamp,
+) -> Result<Usage, NoUsage> {
+    if instances.is_empty() {
+        return Err(NoUsage::NoInstances);
+    }
+    let known = samples.requests.len() == instances.len();
+    // On the way down a missing instance is taken to use all it requests, or its target where that is more.
+    let fallback = match target {
+        PerInstance::Utilization(percent) => i64::from(percent.max(100)),
+        PerInstance::Average(_) => 0,
+    };
+    let (mut counted, mut unready) = (Sum::default(), Sum::default());
+    let (mut missing_idle, mut missing_busy) = (Sum::default(), Sum::default());
+    for (index, instance) in instances.iter().enumerate() {
+        let request = if known { samples.requests[index] } else { 0 };
+        match group(instance, samples.of_instances.get(index).and_then(Option::as_ref), cpu, now) {
+            Group::Ignored => {}
+            Group::Unready => unready.add(0, request),
+            Group::Counts(value) => counted.add(value, request),
+            Group::Missing => {
+                let busy = match target {
+                    PerInstance::Utilization(_) => request.wrapping_mul(fallback) / 100,
+                    PerInstance::Average(target) => target,
+                };
+                missing_idle.add(0, request);
+                missing_busy.add(busy, request);
+            }
+        }
+    }
+    let ready = counted.count;
+    // Samples of instances that nobody knows: in a plain mean they count, to a utilization they lack a request.
+    for &value in samples.of_others {
+        counted.count += 1;
+        if matches!(target, PerInstance::Average(_)) {
+            counted.values = counted.values.wrapping_add(value);
+        }
+    }
+    if counted.count == 0 {
+        return Err(NoUsage::NoSamples);
+    }
+    if matches!(target, PerInstance::Utilization(_)) && !known {
+        return Err(NoUsage::RequestsUnknown);
+    }
+    let measured = counted.measure(target)?;
+    let grow_with_unready = unready.count > 0 && measured.ratio > 1.0;
+    let mut assumed = None;
+    if grow_with_unready || missing_idle.count > 0 {
+        let mut all = counted;
+        if measured.ratio < 1.0 {
+            all.join(missing_busy);
+        } else if measured.ratio > 1.0 {
+            all.join(missing_idle);
+        }
+        if grow_with_unready {
+            all.join(unready);
+        }
+        assumed = Some((all.measure(target)?, all.count));
+    }
+    Ok(Usage { measured, ready, assumed, missing: missing_idle.count, unready: unready.count })
+}
+
+fn group(instance: &InstanceState, sample: Option<&Sample>, cpu: Option<StartRules>, now: Timestamp) -> Group {
+    if instance.terminating || instance.phase == Phase::Failed {
+        return Group::Ignored;
+    }
+    if instance.phase == Phase::Pending {
+        return Group::Unready;
+    }
+    let Some(sample) = sample else {
+        return Group::Missing;
+    };
+    let starting = cpu.is_some_and(|rules| is_starting(instance, sample, rules, now));
+    if starting { Group::Unready } else { Group::Counts(sample.value) }
+}
+
+fn is_starting(instance: &InstanceState, sample: &Sample, rules: StartRules, now: Timestamp) -> bool {
+    let Some(started) = instance.started else {
+        return true;
+    };
+    let not_ready = instance.readiness == Readiness::NotReady;
+    if instance.readiness == Readiness::Unreported {
+        true
+    } else if started + rules.initialization_period > now {
+        not_ready || sample.at < instance.since + sample.window
+    } else {
+        not_ready && started + rules.readiness_delay > instance.since
+    }
+}
+
+/// Instances that run and serve, terminating ones included: what the ratio of a single value multiplies.
+pub(crate) fn serving(instances: &[InstanceState]) -> u32 {
+    let serves = |instance: &&InstanceState| instance.phase == Phase::Running && instance.readiness == Readiness::Ready;
+    u32::try_from(instances.iter().filter(serves).count()).unwrap_or(u32::MAX)
+}
+
+impl Usage {
+    /// The ratio for an algorithm that multiplies its own count: the one after the assumptions, and 1 where
+    /// those turn its direction.
+    pub(crate) fn ratio(&self) -> f64 {
+        match self.assumed {
+            Some((assumed, _)) if turns(self.measured.ratio, assumed.ratio) => 1.0,
+            Some((assumed, _)) => assumed.ratio,
+            None => self.measured.ratio,
+        }
+    }
+}
+
+/// Whether one ratio asks for more and the other for less.
+pub(crate) fn turns(one: f64, other: f64) -> bool {
+    (one < 1.0 && other > 1.0) || (one > 1.0 && other < 1.0)
+}

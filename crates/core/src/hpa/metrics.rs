@@ -1,0 +1,347 @@
+//! From each metric to a number of replicas, and from all of them to one: HPA's arithmetic.
+//!
+//! Kubernetes: pkg/controller/podautoscaler/replica_calculator.go, and horizontal.go `computeReplicasForMetrics`.
+//! Doubles in the order in which the Go code has them, amounts in thousandths as `i64`.
+
+use super::instances::{self, NoUsage, PerInstance, StartRules, Usage};
+use super::spec::{MetricSpec, MetricTarget, Settings, milli, whole};
+use crate::metric::{MetricKind, Reading};
+use crate::observation::Observation;
+use crate::trace::{Effect, Judged, Reason, Trace};
+use crate::units::Tolerances;
+
+/// The metrics of one HPA.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    specs: Box<[MetricSpec]>,
+    start: StartRules,
+    results: Vec<Result<Computed, Failure>>,
+}
+
+/// What one metric came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Computed {
+    pub(crate) replicas: i32,
+    pub(crate) status: MetricStatus,
+    ratio: f64,
+    counted: Option<u32>,
+    missing: u32,
+    unready: u32,
+    how: Judged,
+}
+
+/// A metric's current value, as HPA's status shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MetricStatus {
+    /// Percent of the request.
+    pub utilization: Option<i32>,
+    /// The mean, in thousandths. None where it is a total divided among no replicas.
+    pub average: Option<i64>,
+    /// The value itself, in thousandths.
+    pub value: Option<i64>,
+}
+
+/// Why a metric came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// Its reading isn't usable.
+    #[error("no usable reading")]
+    Unusable,
+    /// The reading is of another kind: one number for a sample an instance, or the reverse.
+    #[error("a reading that the metric's type and target can't use")]
+    Unfit,
+    /// The workload has no instances.
+    #[error("no instances")]
+    NoInstances,
+    /// No instance that counts has a sample.
+    #[error("no sample of an instance that counts; they may not be ready")]
+    NoSamples,
+    /// What the instances request isn't known.
+    #[error("what the instances request is not known")]
+    RequestsUnknown,
+    /// What the measured instances request adds up to nothing.
+    #[error("what the instances request adds up to nothing")]
+    NothingRequested,
+}
+
+impl From<NoUsage> for Failure {
+    fn from(none: NoUsage) -> Self {
+        match none {
+            NoUsage::NoInstances => Self::NoInstances,
+            NoUsage::NoSamples => Self::NoSamples,
+            NoUsage::RequestsUnknown => Self::RequestsUnknown,
+            NoUsage::NothingRequested => Self::NothingRequested,
+        }
+    }
+}
+
+/// What all metrics came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Verdict {
+    /// The highest proposal and its metric. Some metrics may have failed: `failed` is the first of them.
+    Proposal { replicas: i32, metric: usize, failed: Option<usize> },
+    /// All failed, or some did and the others would take something away; the first that failed.
+    Failed { first: usize, all: bool },
+}
+
+impl Metrics {
+    pub(crate) fn new(specs: impl Into<Box<[MetricSpec]>>, settings: &Settings) -> Self {
+        let start = StartRules {
+            initialization_period: settings.cpu_initialization_period,
+            readiness_delay: settings.initial_readiness_delay,
+        };
+        let specs = specs.into();
+        let results = Vec::with_capacity(specs.len());
+        Self { specs, start, results }
+    }
+
+    pub(crate) fn specs(&self) -> &[MetricSpec] {
+        &self.specs
+    }
+
+    /// Whether there is a metric that has a value while there are no replicas.
+    pub(crate) fn work_from_zero(&self) -> bool {
+        self.specs.iter().any(|spec| matches!(spec.kind, MetricKind::Object | MetricKind::External))
+    }
+
+    /// What each metric came to, the last time that they were computed.
+    pub(crate) fn results(&self) -> &[Result<Computed, Failure>] {
+        &self.results
+    }
+
+    /// All metrics, one reading each.
+    pub(crate) fn compute(&mut self, look: &Observation<'_>, tolerances: Tolerances, trace: &mut Trace) -> Verdict {
+        self.results.clear();
+        let (mut replicas, mut metric, mut failed, mut failures) = (0, 0, None, 0);
+        for (index, (spec, reading)) in self.specs.iter().zip(look.readings).enumerate() {
+            let result = compute(spec, *reading, look, tolerances, self.start);
+            match result {
+                Ok(computed) => {
+                    // A proposal of 0 gives way to any later one: it is HPA's "none yet".
+                    if replicas == 0 || computed.replicas > replicas {
+                        (replicas, metric) = (computed.replicas, index);
+                    }
+                    trace.push(|| proposed(index, spec, &computed, look));
+                }
+                Err(failure) => {
+                    failed = failed.or(Some(index));
+                    failures += 1;
+                    note_failure(index, *reading, failure, look, trace);
+                }
+            }
+            self.results.push(result);
+        }
+        let current = count(look.current);
+        match failed {
+            Some(first) if failures >= self.specs.len() || replicas < current => {
+                Verdict::Failed { first, all: failures >= self.specs.len() }
+            }
+            _ => Verdict::Proposal { replicas, metric, failed },
+        }
+    }
+}
+
+/// A count in HPA's own type. No count is larger than that holds.
+pub(crate) fn count(replicas: u32) -> i32 {
+    i32::try_from(replicas).unwrap_or(i32::MAX)
+}
+
+fn compute(
+    spec: &MetricSpec,
+    reading: Reading<'_>,
+    look: &Observation<'_>,
+    tolerances: Tolerances,
+    start: StartRules,
+) -> Result<Computed, Failure> {
+    if spec.kind.is_per_instance() {
+        let target = match spec.target {
+            MetricTarget::Utilization(percent) => PerInstance::Utilization(percent),
+            MetricTarget::AverageValue(milli) => PerInstance::Average(milli),
+            MetricTarget::Value(_) => return Err(Failure::Unfit),
+        };
+        return match reading {
+            Reading::Samples(samples) => {
+                let cpu = spec.is_cpu().then_some(start);
+                let instances = look.instances.unwrap_or_default();
+                let usage = instances::usage(target, cpu, samples, instances, look.now)?;
+                Ok(from_usage(&usage, count(look.current), tolerances))
+            }
+            Reading::Value(mean) if mean.is_finite() => Ok(from_mean(mean, target, look, tolerances)),
+            Reading::Series(_) => Err(Failure::Unfit),
+            _ => Err(Failure::Unusable),
+        };
+    }
+    match (spec.target, reading) {
+        (MetricTarget::Value(target), _) => from_value(sum(reading, add_capped)?, target, look, tolerances),
+        (MetricTarget::AverageValue(target), _) => {
+            let external = spec.kind == MetricKind::External;
+            let total = sum(reading, if external { add_or_saturate } else { add_capped })?;
+            Ok(from_total(total, target, look, tolerances, external))
+        }
+        // HPA has no such thing. Here a percentage is a value that needs no instances.
+        (MetricTarget::Utilization(percent), Reading::Value(value)) if value.is_finite() => {
+            Ok(from_mean(value, PerInstance::Utilization(percent), look, tolerances))
+        }
+        (MetricTarget::Utilization(_), Reading::Samples(_) | Reading::Series(_)) => Err(Failure::Unfit),
+        (MetricTarget::Utilization(_), _) => Err(Failure::Unusable),
+    }
+}
+
+/// A metric with a sample an instance.
+fn from_usage(usage: &Usage, current: i32, tolerances: Tolerances) -> Computed {
+    let Usage { measured, ready, assumed, missing, unready } = *usage;
+    let status = MetricStatus { utilization: measured.utilization, average: Some(measured.average), value: None };
+    let judge = |ratio: f64, counted: u32, how: Judged| {
+        let replicas = if how == Judged::Multiplied { ceil(ratio * f64::from(counted)) } else { current };
+        Computed { replicas, status, ratio, counted: Some(counted), missing, unready, how }
+    };
+    let Some((assumed, values)) = assumed else {
+        let within = tolerances.contains(measured.ratio);
+        return judge(measured.ratio, ready, if within { Judged::WithinTolerance } else { Judged::Multiplied });
+    };
+    if tolerances.contains(assumed.ratio) {
+        return judge(assumed.ratio, values, Judged::WithinTolerance);
+    }
+    let multiplied = judge(assumed.ratio, values, Judged::Multiplied);
+    // The number of values may differ from the count, and so turn the direction as well.
+    let wrong_way = (assumed.ratio < 1.0 && multiplied.replicas > current)
+        || (assumed.ratio > 1.0 && multiplied.replicas < current);
+    if instances::turns(measured.ratio, assumed.ratio) || wrong_way {
+        return judge(assumed.ratio, values, Judged::DirectionTurned);
+    }
+    multiplied
+}
+
+/// A metric of instances of which only the mean is known: all of them count alike.
+fn from_mean(mean: f64, target: PerInstance, look: &Observation<'_>, tolerances: Tolerances) -> Computed {
+    let (ratio, status) = match target {
+        PerInstance::Utilization(percent) => {
+            let utilization = whole(mean);
+            let status = MetricStatus { utilization: Some(utilization), ..MetricStatus::default() };
+            (f64::from(utilization) / f64::from(percent), status)
+        }
+        #[expect(clippy::cast_precision_loss, reason = "Go's float64(int64)")]
+        PerInstance::Average(target) => {
+            let average = milli(mean);
+            (average as f64 / target as f64, MetricStatus { average: Some(average), ..MetricStatus::default() })
+        }
+    };
+    let within = tolerances.contains(ratio);
+    let replicas = if within { count(look.current) } else { ceil(ratio * f64::from(look.ready)) };
+    let how = if within { Judged::WithinTolerance } else { Judged::Multiplied };
+    Computed { replicas, status, ratio, counted: Some(look.ready), missing: 0, unready: 0, how }
+}
+
+/// One value, of an object or from outside: its ratio multiplies the instances that serve.
+#[expect(clippy::cast_precision_loss, reason = "Go's float64(int64)")]
+fn from_value(value: i64, target: i64, look: &Observation<'_>, tolerances: Tolerances) -> Result<Computed, Failure> {
+    let ratio = value as f64 / target as f64;
+    let status = MetricStatus { value: Some(value), ..MetricStatus::default() };
+    let computed = |replicas, counted, how| Computed { replicas, status, ratio, counted, missing: 0, unready: 0, how };
+    if look.current == 0 {
+        // From nothing there is no tolerance, and nothing to multiply.
+        return Ok(computed(ceil(ratio), None, Judged::Multiplied));
+    }
+    if tolerances.contains(ratio) {
+        return Ok(computed(count(look.current), None, Judged::WithinTolerance));
+    }
+    let serving = match look.instances {
+        Some([]) => return Err(Failure::NoInstances),
+        Some(instances) => instances::serving(instances),
+        None => look.ready,
+    };
+    Ok(computed(ceil(ratio * f64::from(serving)), Some(serving), Judged::Multiplied))
+}
+
+/// A total of which each replica has a share: the count there is doesn't matter, except to the tolerance.
+#[expect(clippy::cast_precision_loss, reason = "Go's float64(int64)")]
+fn from_total(total: i64, target: i64, look: &Observation<'_>, tolerances: Tolerances, external: bool) -> Computed {
+    let existing = f64::from(look.existing);
+    let ratio = total as f64 / (target as f64 * existing);
+    let within = tolerances.contains(ratio);
+    let replicas = if within { count(look.existing) } else { ceil(total as f64 / target as f64) };
+    // An overflown sum stays what it is; a share of nobody is nothing that could be shown.
+    let average = match look.existing {
+        _ if external && total as f64 >= i64::MAX as f64 => Some(i64::MAX),
+        0 => None,
+        _ => Some(ceil_milli(total as f64 / existing)),
+    };
+    let status = MetricStatus { average, ..MetricStatus::default() };
+    let how = if within { Judged::WithinTolerance } else { Judged::Multiplied };
+    Computed { replicas, status, ratio, counted: None, missing: 0, unready: 0, how }
+}
+
+/// Rounded up, within Go's `int32`.
+#[expect(clippy::cast_possible_truncation, reason = "`as` saturates, where Go leaves it to the machine")]
+fn ceil(replicas: f64) -> i32 {
+    replicas.ceil() as i32
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "as above")]
+fn ceil_milli(amount: f64) -> i64 {
+    amount.ceil() as i64
+}
+
+/// All series of a reading in one sum; `add` says how an overflow ends. None: it has ended.
+fn sum(reading: Reading<'_>, add: fn(i64, i64) -> Option<i64>) -> Result<i64, Failure> {
+    match reading {
+        Reading::Series(series) if !series.is_empty() => {
+            let mut sum = 0;
+            for &value in series {
+                match add(sum, value) {
+                    Some(next) => sum = next,
+                    None => return Ok(i64::MAX),
+                }
+            }
+            Ok(sum)
+        }
+        Reading::Value(value) if value.is_finite() => Ok(milli(value)),
+        Reading::Samples(_) => Err(Failure::Unfit),
+        _ => Err(Failure::Unusable),
+    }
+}
+
+/// For a Value target: a sum beyond the largest is the largest.
+fn add_capped(sum: i64, value: i64) -> Option<i64> {
+    if value > 0 && sum > i64::MAX - value { None } else { Some(sum.wrapping_add(value)) }
+}
+
+/// For an AverageValue target: a sum that has become negative has overflown.
+fn add_or_saturate(sum: i64, value: i64) -> Option<i64> {
+    Some(sum.wrapping_add(value)).filter(|sum| *sum >= 0)
+}
+
+fn proposed(metric: usize, spec: &MetricSpec, computed: &Computed, look: &Observation<'_>) -> Reason {
+    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    let units = |milli: i64| milli as f64 / 1000.0;
+    let Computed { status, ratio, counted, missing, unready, how, .. } = *computed;
+    let (usage, target, utilization) = match (spec.target, status) {
+        (MetricTarget::Utilization(target), _) => {
+            (f64::from(status.utilization.unwrap_or_default()), f64::from(target), true)
+        }
+        (MetricTarget::AverageValue(target) | MetricTarget::Value(target), _) => {
+            let usage = status.average.or(status.value).map_or(0.0, units);
+            (usage, units(target), false)
+        }
+    };
+    let effect = Effect::Proposed { metric, usage, target, utilization, ratio, counted, missing, unready, how };
+    Reason::new(super::NAME, f64::from(look.current), f64::from(computed.replicas), effect)
+}
+
+#[cold]
+fn note_failure(metric: usize, reading: Reading<'_>, failure: Failure, look: &Observation<'_>, trace: &mut Trace) {
+    if !trace.is_on() {
+        return;
+    }
+    let (state, cause) = match failure {
+        Failure::Unusable => {
+            let (state, cause) = reading.state();
+            (state, trace.keep(format_args!("{cause}")))
+        }
+        other => ("invalid", trace.keep(format_args!("{other}"))),
+    };
+    let current = f64::from(look.current);
+    trace.push(|| Reason::new(super::NAME, current, current, Effect::Unusable { metric, state, cause }));
+}

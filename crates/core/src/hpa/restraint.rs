@@ -1,0 +1,253 @@
+//! What holds a proposal back: windows and rates.
+//!
+//! Kubernetes: pkg/controller/podautoscaler/horizontal.go, `stabilizeRecommendationWithBehaviors`,
+//! `calculateScaleUpLimitWithScalingRules`, `calculateScaleDownLimitWithBehaviors`, and for an HPA without
+//! `behavior` `stabilizeRecommendation` and `calculateScaleUpLimit`.
+
+use std::time::Duration;
+
+use super::behavior::{Behavior, PolicyKind, Rules, ScalingPolicy, SelectPolicy};
+use super::history::{Changes, Recommendations};
+use crate::observation::Action;
+use crate::state::{StateError, StateReader};
+use crate::time::Timestamp;
+use crate::trace::{Direction, Effect};
+
+/// The windows and rates of one workload, with what they remember.
+#[derive(Clone, Debug)]
+pub(crate) struct Restraint {
+    how: How,
+    recommendations: Recommendations,
+    added: Changes,
+    removed: Changes,
+}
+
+#[derive(Clone, Debug)]
+enum How {
+    /// An HPA without `behavior`: a window down, and at most twice the count up.
+    Legacy { window: Duration },
+    /// An HPA with it.
+    Rules { up: Rules, down: Rules },
+}
+
+/// The longest period of each direction's policies: an older change is of no more use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Periods {
+    pub(crate) up: Duration,
+    pub(crate) down: Duration,
+}
+
+/// How far a rate lets the count go.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Limit {
+    pub(crate) replicas: i32,
+    by: By,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum By {
+    Nothing,
+    Legacy,
+    Disabled,
+    Policy { index: usize, start: i32 },
+}
+
+impl Restraint {
+    /// By the rules of `behavior`, or the older ones where there is none. `window` is how long to wait before
+    /// scaling down where nothing else says so.
+    pub(crate) fn new(behavior: Option<&Behavior>, window: Duration) -> Self {
+        let how = behavior.map_or(How::Legacy { window }, |behavior| How::Rules {
+            up: behavior.rules(Direction::Up, window),
+            down: behavior.rules(Direction::Down, window),
+        });
+        Self {
+            how,
+            recommendations: Recommendations::default(),
+            added: Changes::default(),
+            removed: Changes::default(),
+        }
+    }
+
+    /// Goes on by other rules.
+    pub(crate) fn set_rules(&mut self, behavior: Option<&Behavior>, window: Duration) {
+        self.how = Self::new(behavior, window).how;
+    }
+
+    pub(crate) const fn is_legacy(&self) -> bool {
+        matches!(self.how, How::Legacy { .. })
+    }
+
+    pub(crate) fn seed(&mut self, now: Timestamp, current: f64) {
+        self.recommendations.seed(now, current);
+    }
+
+    pub(crate) fn is_seeded(&self) -> bool {
+        !self.recommendations.is_empty()
+    }
+
+    /// What the windows make of `proposal`, which is remembered as it came.
+    #[inline]
+    pub(crate) fn stabilize(&mut self, now: Timestamp, current: f64, proposal: f64) -> f64 {
+        let (windows, stabilized) = match &self.how {
+            How::Legacy { window } => {
+                let windows = self.recommendations.legacy_window(now, proposal, *window);
+                // Whatever was the highest, also where that is a growth that the newest proposal doesn't ask for.
+                (windows, windows.highest)
+            }
+            How::Rules { up, down } => {
+                let windows = self.recommendations.windows(now, proposal, up.window, down.window);
+                // From current, up as far as all agree, down no further than one allows.
+                (windows, current.max(windows.lowest).min(windows.highest))
+            }
+        };
+        self.recommendations.record(now, proposal, windows);
+        stabilized
+    }
+
+    /// Why [`stabilize`](Self::stabilize) made `stabilized` of `proposal`, and until when it would again.
+    pub(crate) fn why_stabilized(&self, now: Timestamp, proposal: f64, stabilized: f64) -> Effect {
+        let (direction, window) = match &self.how {
+            How::Rules { up, .. } if proposal > stabilized => (Direction::Up, up.window),
+            How::Rules { down, .. } => (Direction::Down, down.window),
+            How::Legacy { window } => (Direction::Down, *window),
+        };
+        // It lasts as long as the newest of the proposals that ask for no more, or no less, is in the window.
+        let holder = self.recommendations.last_proposed(|need| match direction {
+            Direction::Up => need <= stabilized,
+            Direction::Down => need >= stabilized,
+        });
+        let until = holder.unwrap_or(now) + window;
+        Effect::Stabilized { direction, until, left: until.since(now) }
+    }
+
+    /// The most that rates allow from `current`.
+    pub(crate) fn upper_limit(&self, now: Timestamp, current: i32) -> Limit {
+        match &self.how {
+            // Go: int32(math.Max(2 * float64(current), 4)).
+            How::Legacy { .. } => Limit { replicas: current.saturating_mul(2).max(4), by: By::Legacy },
+            How::Rules { up, .. } => self.limit(up, Direction::Up, now, current),
+        }
+    }
+
+    /// The least that rates allow from `current`.
+    pub(crate) fn lower_limit(&self, now: Timestamp, current: i32) -> Limit {
+        match &self.how {
+            How::Legacy { .. } => Limit { replicas: i32::MIN, by: By::Nothing },
+            How::Rules { down, .. } => self.limit(down, Direction::Down, now, current),
+        }
+    }
+
+    #[inline]
+    fn limit(&self, rules: &Rules, direction: Direction, now: Timestamp, current: i32) -> Limit {
+        // The most change is the highest limit on the way up, and the lowest on the way down.
+        let want_higher = match (rules.select, direction) {
+            (SelectPolicy::Disabled, _) => return Limit { replicas: current, by: By::Disabled },
+            (SelectPolicy::Max, Direction::Up) | (SelectPolicy::Min, Direction::Down) => true,
+            (SelectPolicy::Min, Direction::Up) | (SelectPolicy::Max, Direction::Down) => false,
+        };
+        let mut chosen = Limit { replicas: if want_higher { i32::MIN } else { i32::MAX }, by: By::Nothing };
+        for (index, policy) in rules.policies.iter().enumerate() {
+            let (added, removed) = self.changed_within(policy.period(), now);
+            let start = current.wrapping_sub(added).wrapping_add(removed);
+            let replicas = policy.limit(direction, start);
+            let better = if want_higher { replicas > chosen.replicas } else { replicas < chosen.replicas };
+            if index == 0 || better {
+                chosen = Limit { replicas, by: By::Policy { index, start } };
+            }
+        }
+        // Overdrawn, as after a correction to the bounds: it waits, and takes nothing back.
+        chosen.replicas = match direction {
+            Direction::Up => chosen.replicas.max(current),
+            Direction::Down => chosen.replicas.min(current),
+        };
+        chosen
+    }
+
+    fn changed_within(&self, period: Duration, now: Timestamp) -> (i32, i32) {
+        (self.added.within(period, now), self.removed.within(period, now))
+    }
+
+    /// Why a rate stopped at `limit`, and until when it would again.
+    pub(crate) fn why_limited(&self, limit: Limit, direction: Direction, now: Timestamp) -> Effect {
+        let rules = match (&self.how, direction) {
+            (How::Legacy { .. }, _) => return Effect::DoublingLimit { limit: limit.replicas },
+            (How::Rules { up, .. }, Direction::Up) => up,
+            (How::Rules { down, .. }, Direction::Down) => down,
+        };
+        match limit.by {
+            By::Policy { index, start } => {
+                let policy = rules.policies[index];
+                let period = policy.period();
+                let oldest =
+                    [&self.added, &self.removed].into_iter().filter_map(|it| it.oldest_within(period, now)).min();
+                let until = oldest.unwrap_or(now) + period;
+                let left = until.since(now);
+                Effect::RateLimited {
+                    direction,
+                    policy: index,
+                    kind: policy.kind,
+                    value: policy.value,
+                    period,
+                    start,
+                    until,
+                    left,
+                }
+            }
+            By::Nothing | By::Legacy | By::Disabled => Effect::DirectionDisabled { direction },
+        }
+    }
+
+    /// How long changes have to be remembered. Without `behavior` nobody will ask for them.
+    pub(crate) fn periods(&self) -> Option<Periods> {
+        match &self.how {
+            How::Legacy { .. } => None,
+            How::Rules { up, down } => Some(Periods { up: up.longest_period(), down: down.longest_period() }),
+        }
+    }
+
+    /// Remembers a change that was made under rules with the longest `periods`.
+    pub(crate) fn record(&mut self, action: Action, periods: Option<Periods>) {
+        let Some(Periods { up, down }) = periods else {
+            return;
+        };
+        let count = |replicas: u32| i32::try_from(replicas).unwrap_or(i32::MAX);
+        let (from, to) = (count(action.from), count(action.to));
+        if to > from {
+            self.added.record(action.at, to - from, up);
+        } else {
+            self.removed.record(action.at, from - to, down);
+        }
+    }
+
+    pub(crate) fn write(&self, state: &mut Vec<u8>) {
+        self.recommendations.write(state);
+        self.added.write(state);
+        self.removed.write(state);
+    }
+
+    /// The same rules with the memory that `reader` holds.
+    pub(crate) fn read(&self, reader: &mut StateReader<'_>) -> Result<Self, StateError> {
+        Ok(Self {
+            how: self.how.clone(),
+            recommendations: Recommendations::read(reader)?,
+            added: Changes::read(reader)?,
+            removed: Changes::read(reader)?,
+        })
+    }
+}
+
+impl ScalingPolicy {
+    /// How far this policy lets the count go, when there were `start` replicas as its period began.
+    fn limit(&self, direction: Direction, start: i32) -> i32 {
+        let percent = f64::from(self.value) / 100.0;
+        #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, where Go leaves it to the machine")]
+        match (self.kind, direction) {
+            (PolicyKind::Pods, Direction::Up) => start.wrapping_add(self.value),
+            (PolicyKind::Pods, Direction::Down) => start.wrapping_sub(self.value),
+            // Up is rounded up, or 10 % of 4 would never add one: and 100 + 10 % is 110.00000000000001, so 111.
+            (PolicyKind::Percent, Direction::Up) => (f64::from(start) * (1.0 + percent)).ceil() as i32,
+            // Down is cut off: 80 % off 20 leaves 3.999999999999999, so 3.
+            (PolicyKind::Percent, Direction::Down) => (f64::from(start) * (1.0 - percent)) as i32,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What an HPA asks for, in the exact numbers that HPA computes with.
+
+use std::time::Duration;
+
+use super::behavior::Behavior;
+use super::instances::StartRules;
+use crate::metric::{Metric, MetricKind, Target};
+use crate::units::Tolerances;
+
+/// One HPA: the part of its `spec` that decides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spec {
+    /// `minReplicas`.
+    pub min: u32,
+    /// `maxReplicas`.
+    pub max: u32,
+    /// `metrics`.
+    pub metrics: Vec<MetricSpec>,
+    /// `behavior`; without one, HPA's older rules hold.
+    pub behavior: Option<Behavior>,
+}
+
+/// One metric of an HPA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricSpec {
+    /// What is measured.
+    pub kind: MetricKind,
+    /// The resource, or the metric's own name.
+    pub name: String,
+    /// The container of a `ContainerResource` metric.
+    pub container: Option<String>,
+    /// What it should be.
+    pub target: MetricTarget,
+}
+
+/// A metric's target, in whole percents or thousandths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricTarget {
+    /// Percent of the request.
+    Utilization(i32),
+    /// Thousandths an instance.
+    AverageValue(i64),
+    /// Thousandths.
+    Value(i64),
+}
+
+impl MetricSpec {
+    /// Whether this is the CPU of instances, or of containers: starting instances have rules of their own then.
+    #[must_use]
+    pub fn is_cpu(&self) -> bool {
+        self.kind.is_resource() && self.name == "cpu"
+    }
+}
+
+impl From<Target> for MetricTarget {
+    /// A policy's target as HPA would have it: amounts to thousandths, percentages to whole ones.
+    fn from(target: Target) -> Self {
+        match target {
+            Target::Utilization(percent) => Self::Utilization(whole(percent.get()).max(1)),
+            Target::AverageValue(value) => Self::AverageValue(milli(value.get()).max(1)),
+            Target::Value(value) => Self::Value(milli(value.get()).max(1)),
+        }
+    }
+}
+
+impl From<&Metric> for MetricSpec {
+    fn from(metric: &Metric) -> Self {
+        let name = metric.resource().unwrap_or(&metric.name).to_owned();
+        Self { kind: metric.kind, name, container: metric.container.clone(), target: metric.target.into() }
+    }
+}
+
+/// The nearest thousandth. Saturates; a NaN never gets here.
+#[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
+pub(super) fn milli(units: f64) -> i64 {
+    (units * 1000.0).round() as i64
+}
+
+/// The whole percents of a percentage.
+#[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
+pub(super) fn whole(percent: f64) -> i32 {
+    percent.trunc() as i32
+}
+
+/// What the flags of kube-controller-manager set for all HPAs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// `--horizontal-pod-autoscaler-tolerance`, where an HPA's behavior doesn't say. Default 0.1.
+    pub tolerance: f64,
+    /// `--horizontal-pod-autoscaler-downscale-stabilization`. Default 5 minutes.
+    pub downscale_stabilization: Duration,
+    /// `--horizontal-pod-autoscaler-cpu-initialization-period`. Default 5 minutes.
+    pub cpu_initialization_period: Duration,
+    /// `--horizontal-pod-autoscaler-initial-readiness-delay`. Default 30 seconds.
+    pub initial_readiness_delay: Duration,
+    /// The feature gate `HPAScaleToZero`. Default false, as in Kubernetes 1.36.
+    pub scale_to_zero: bool,
+    /// The feature gate `HPAConfigurableTolerance`. Default true.
+    pub configurable_tolerance: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let start = StartRules::default();
+        Self {
+            tolerance: 0.1,
+            downscale_stabilization: Duration::from_secs(300),
+            cpu_initialization_period: start.initialization_period,
+            initial_readiness_delay: start.readiness_delay,
+            scale_to_zero: false,
+            configurable_tolerance: true,
+        }
+    }
+}
+
+impl Settings {
+    /// The tolerances of an HPA with `behavior`.
+    pub(crate) fn tolerances(&self, behavior: Option<&Behavior>) -> Tolerances {
+        let behavior = behavior.filter(|_| self.configurable_tolerance);
+        let (down, up) = behavior.map_or((None, None), Behavior::tolerances);
+        Tolerances { down: down.unwrap_or(self.tolerance), up: up.unwrap_or(self.tolerance) }
+    }
+}
