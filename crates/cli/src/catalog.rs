@@ -60,6 +60,14 @@ impl Catalog {
     /// The policy in the file at `path`, with the plugins it names by file.
     pub(crate) fn open_policy(&mut self, path: &Path) -> Result<LoadedPolicy, BadInput> {
         let document = Document::open(path)?;
+        match self.read_policy(&document, path) {
+            Ok(policy) => Ok(LoadedPolicy { policy, document }),
+            Err(error) => Err(document.error(&error)),
+        }
+    }
+
+    /// The policy that `document`, the file at `path`, holds.
+    pub(crate) fn read_policy(&mut self, document: &Document, path: &Path) -> Result<Policy, ConfigError> {
         let folder = path.parent().unwrap_or(Path::new(""));
         self.policy(document, |plugin| {
             let file = folder.join(plugin);
@@ -72,17 +80,20 @@ impl Catalog {
         let mut policies = Vec::new();
         for (file, text) in BUILTIN {
             let document = Document::read(file, text)?;
-            policies.push(self.policy(document, |plugin| Ok((plugin.to_owned(), BUILTIN_PLUGIN.to_vec())))?);
+            let policy = self
+                .policy(&document, |plugin| Ok((plugin.to_owned(), BUILTIN_PLUGIN.to_vec())))
+                .map_err(|error| document.error(&error))?;
+            policies.push(LoadedPolicy { policy, document });
         }
         Ok(policies)
     }
 
     fn policy(
         &mut self,
-        document: Document,
+        document: &Document,
         read: impl Fn(&Path) -> Result<(PathBuf, Vec<u8>), String>,
-    ) -> Result<LoadedPolicy, BadInput> {
-        let mut policy = Policy::from_value(document.value()).map_err(|error| document.error(&error))?;
+    ) -> Result<Policy, ConfigError> {
+        let mut policy = Policy::from_value(document.value())?;
         let mut resolve = |algorithm: &mut AlgorithmSpec, path: &str| match &algorithm.plugin {
             None => Ok(()),
             Some(plugin) => match self.plugin_file(Path::new(plugin), &read) {
@@ -90,17 +101,14 @@ impl Catalog {
                     *algorithm = AlgorithmSpec::named(name, algorithm.config.take());
                     Ok(())
                 }
-                Err(problem) => {
-                    let error = ConfigError::new(format!("{path}.plugin"), format!("{plugin}: {problem}"));
-                    Err(document.error(&error))
-                }
+                Err(problem) => Err(ConfigError::new(format!("{path}.plugin"), format!("{plugin}: {problem}"))),
             },
         };
         resolve(&mut policy.spec.algorithm, "spec.algorithm")?;
         if let FailureSpec::Algorithm(algorithm) = &mut policy.spec.on_failure {
             resolve(algorithm, "spec.onFailure.algorithm")?;
         }
-        Ok(LoadedPolicy { policy, document })
+        Ok(policy)
     }
 
     /// Loads a plugin that a policy names by file, and says under which name it is registered.

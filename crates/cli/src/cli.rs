@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Simulate(SimulateArguments),
     /// Decide for what was observed
     Decide(DecideArguments),
+    /// Find what policies say and can't do
+    Lint(LintArguments),
     /// Replay what other projects' own code decided, and compare
     Conformance(ConformanceArguments),
     /// List the algorithms and stages that policies can name
@@ -85,14 +87,22 @@ pub(crate) struct SimulateArguments {
 
 const DECIDE_EXAMPLES: &str = "Examples:
   echo '{\"now_ms\": 0, \"current\": 4, \"readings\": {\"p99\": 620}}' | setpoint decide --policy chat.yaml
-  setpoint decide --policy chat.yaml --observations night.jsonl --json
+  setpoint decide --policy hpa.yaml --observations night.jsonl --explain
+      Why so many? A HorizontalPodAutoscaler manifest is a policy as it is.
   setpoint decide --policy chat.yaml --observations - --state chat.state
       Goes on where the last call with this state ended.
 
 An observation is one JSON object a line:
   {\"now_ms\": 0, \"current\": 4, \"ready\": 4,
    \"readings\": {\"p99\": 620.0, \"gpu\": {\"missing\": \"scrape failed\"}}}
-`ready` defaults to `current`. A reading is a number, or {missing|stale|invalid: why}.";
+`ready` defaults to `current`. A reading is a number, or {missing|stale|invalid: why}, or {series: [1, 2]}.
+Where single instances are known, a reading can be a sample each:
+  {\"now_ms\": 60000, \"current\": 2, \"instances\": [{\"name\": \"a\"},
+    {\"name\": \"b\", \"ready\": false, \"ready_since_ms\": 50000, \"started_ms\": 50000}],
+   \"readings\": {\"cpu\": {\"requests\": \"500m\", \"samples\": {\"a\": \"250m\",
+    \"b\": {\"value\": \"1\", \"at_ms\": 55000, \"window_ms\": 15000}}}}}
+Also: `existing` (replicas in any state), `last_action` ({at_ms, from, to, applied}) where the last change is known
+better than from the counts.";
 
 #[derive(Debug, Args)]
 #[command(after_help = DECIDE_EXAMPLES)]
@@ -108,7 +118,32 @@ pub(crate) struct DecideArguments {
     pub(crate) state: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) plugins: PluginArguments,
-    /// Print one JSON object a decision, and nothing else
+    /// Print what was measured, every step, and until when something holds the count
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) explain: bool,
+    /// Print one JSON object a decision, with its whole path, and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  setpoint lint policies/*.yaml
+  setpoint lint chat.yaml --trace last-week.csv
+      Also: is it down again before the load is up again?
+  setpoint lint hpa.yaml --json | jq -r '.findings[] | select(.level == \"error\") | .field'
+
+Exit code 1 means that a finding is an error: the policy can't do what it says.")]
+pub(crate) struct LintArguments {
+    /// Policies, or HorizontalPodAutoscaler manifests
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) plugins: PluginArguments,
+    /// A CSV of rates or requests: the load that the policies are meant for
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) trace: Option<PathBuf>,
+    /// Print everything as JSON, and nothing else
     #[arg(long)]
     pub(crate) json: bool,
 }

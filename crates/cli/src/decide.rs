@@ -1,32 +1,25 @@
 //! `setpoint decide`.
 
+mod decided;
+mod explain;
 mod observation;
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::path::Path;
 
-use serde::Serialize;
-use setpoint::{AlgorithmManager, ReasonRecord, Trace};
+use setpoint::{AlgorithmManager, Trace};
 
+use self::decided::Decided;
 use self::observation::Observed;
 use crate::catalog::Catalog;
 use crate::cli::DecideArguments;
 use crate::error::BadInput;
-use crate::output::{self, BOLD};
+use crate::measured;
+use crate::output;
 
 /// A line of at most so many bytes; a thousand metrics fit.
 const LONGEST_LINE: u64 = 1 << 20;
-
-/// A decision as it is written, one a line.
-#[derive(Serialize)]
-struct Decided {
-    now_ms: i64,
-    current: u32,
-    desired: u32,
-    reasons: Vec<ReasonRecord>,
-}
 
 pub(crate) fn run(arguments: &DecideArguments) -> Result<(), BadInput> {
     let mut catalog = Catalog::new(arguments.plugins.plugins.as_deref())?;
@@ -47,21 +40,21 @@ pub(crate) fn run(arguments: &DecideArguments) -> Result<(), BadInput> {
     let mut trace = Trace::new();
     each_line(&arguments.observations, |place, line| {
         let observed = Observed::parse(line).map_err(|problem| BadInput::at(place, problem))?;
-        let readings = observed.measured(metrics);
+        let (measured, instances) = (observed.measured(metrics), observed.instances());
+        let samples = measured::samples(&measured);
+        let readings = measured::readings(&measured, &samples);
+        let look = observed.look(&readings, instances.as_deref());
         let decision = manager
-            .decide(workload, &observed.look(&readings), &mut trace)
+            .decide(workload, &look, &mut trace)
             .expect("the workload was just added, and has a reading for each metric");
-        let decided = Decided {
-            now_ms: decision.now.as_millis(),
-            current: decision.current,
-            desired: decision.desired,
-            reasons: trace.records(metrics),
-        };
+        let decided = Decided::new(&decision, &look, metrics, &trace);
         if arguments.json {
             out.push_str(&serde_json::to_string(&decided).expect("a decision is plain data"));
             out.push('\n');
+        } else if arguments.explain {
+            explain::whole(&decided, &mut out);
         } else {
-            explain(&decided, &mut out);
+            explain::steps(&decided, &mut out);
         }
         Ok(())
     })?;
@@ -70,28 +63,6 @@ pub(crate) fn run(arguments: &DecideArguments) -> Result<(), BadInput> {
         output::replace(path, &state)?;
     }
     output::print(&out)
-}
-
-/// For a person: what, then why, step by step.
-fn explain(decided: &Decided, out: &mut String) {
-    let Decided { now_ms, current, desired, reasons } = decided;
-    let (bold, reset) = (BOLD.render(), BOLD.render_reset());
-    let verdict = match desired.cmp(current) {
-        std::cmp::Ordering::Equal => format!("keep {current}"),
-        std::cmp::Ordering::Greater => format!("{current} -> {desired}, {} more", desired - current),
-        std::cmp::Ordering::Less => format!("{current} -> {desired}, {} fewer", current - desired),
-    };
-    let _ = writeln!(out, "{bold}t={now_ms} ms: {verdict}{reset}");
-    for ReasonRecord { stage, from, to, text } in reasons {
-        let step = if from == to { String::new() } else { format!("{} -> {}: ", short(*from), short(*to)) };
-        let _ = writeln!(out, "    {stage:<12} {step}{text}");
-    }
-}
-
-/// At most two digits after the point, and none that say nothing.
-fn short(number: f64) -> String {
-    let text = format!("{number:.2}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Calls `each` with every line that isn't blank, and where it stands.

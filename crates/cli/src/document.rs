@@ -77,6 +77,12 @@ impl Document {
         BadInput::at(format_args!("{}:{}:{}", self.file, place.line, place.column), error)
     }
 
+    /// Line and column of the field at `path`, or of the nearest thing that holds it.
+    pub(crate) fn position(&self, path: &str) -> (usize, usize) {
+        let Place { line, column } = self.place(path);
+        (line, column)
+    }
+
     /// The place of the field at `path`, or of the nearest thing that holds it.
     fn place(&self, path: &str) -> Place {
         let mut path = path;

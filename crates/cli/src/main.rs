@@ -8,6 +8,8 @@ mod conformance;
 mod decide;
 mod document;
 mod error;
+mod lint;
+mod measured;
 mod output;
 mod progress;
 mod schema;
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Simulate(arguments) => simulate::run(&arguments).map(|()| Check::Passed),
         Command::Decide(arguments) => decide::run(&arguments).map(|()| Check::Passed),
+        Command::Lint(arguments) => lint::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Algorithms(arguments) => algorithms::run(&arguments).map(|()| Check::Passed),
         Command::Schema(arguments) => schema::run(&arguments).map(|()| Check::Passed),

@@ -9,6 +9,8 @@ use crate::error::BadInput;
 
 pub(crate) const RED: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
 
 /// Writes `text` to standard output, without its colours where they aren't wanted.
 pub(crate) fn print(text: &str) -> Result<(), BadInput> {

@@ -53,10 +53,17 @@ fn scenario(arguments: &SimulateArguments) -> Result<(Scenario, Load), BadInput>
         let load = Load::open(&scenario, path.parent().unwrap_or(Path::new("")))?;
         return Ok((scenario, load));
     }
-    let scenario = match &arguments.trace {
-        Some(path) => Scenario::for_trace(path).map_err(|error| BadInput::at(path.display(), error))?,
-        None => Scenario::builtin(),
-    };
+    if let Some(path) = &arguments.trace {
+        return scenario_of_trace(path);
+    }
+    let scenario = Scenario::builtin();
+    let load = Load::open(&scenario, Path::new(""))?;
+    Ok((scenario, load))
+}
+
+/// A trace as the load of a service with default values.
+pub(crate) fn scenario_of_trace(path: &Path) -> Result<(Scenario, Load), BadInput> {
+    let scenario = Scenario::for_trace(path).map_err(|error| BadInput::at(path.display(), error))?;
     let load = Load::open(&scenario, Path::new(""))?;
     Ok((scenario, load))
 }

@@ -1,5 +1,7 @@
 //! What comes out.
 
+use serde::Serialize;
+
 use crate::bounds::MAX_REPLICAS;
 use crate::time::Timestamp;
 
@@ -18,7 +20,8 @@ pub struct Decision {
 }
 
 /// What kind of answer a decision comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
     /// The algorithm named a need.

@@ -27,6 +27,12 @@ impl InstanceState {
         Self { phase, readiness, since, started: None, terminating: false }
     }
 
+    /// Whether it runs and is ready; it may be on its way out all the same.
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        self.phase == Phase::Running && self.readiness == Readiness::Ready
+    }
+
     /// The same, started at `started`.
     #[must_use]
     pub const fn with_started(mut self, started: Option<Timestamp>) -> Self {

@@ -256,6 +256,9 @@ fn period(millis: u64) -> Period {
     Period::try_from(std::time::Duration::from_millis(millis)).expect("a default is in range")
 }
 
+/// What HPA manifests look at most.
+const CPU: &str = "cpu";
+
 impl Scenario {
     /// Read a scenario document, already parsed into a JSON value.
     ///
@@ -328,15 +331,17 @@ impl Scenario {
         }
     }
 
-    /// What a metric name reads: a source's own name, or one given under `spec.readings`.
+    /// What a metric name reads: a source's own name, one given under `spec.readings`, or `cpu`, which is a
+    /// service's utilization where nothing else is said.
     pub fn source(&self, name: &str) -> Option<Source> {
-        name.parse().ok().or_else(|| self.spec().readings.get(name).copied())
+        let given = || self.spec().readings.get(name).copied();
+        name.parse().ok().or_else(given).or_else(|| (name == CPU).then_some(Source::Utilization))
     }
 
-    /// Every name [`source`](Self::source) knows: the sources' own, then the scenario's.
+    /// Every name [`source`](Self::source) knows: the sources' own, `cpu`, then the scenario's.
     pub fn metric_names(&self) -> impl Iterator<Item = &str> {
-        let own = Source::ALL.iter().map(|source| source.name());
-        own.chain(self.spec().readings.keys().map(String::as_str))
+        let own = Source::ALL.iter().map(|source| source.name()).chain([CPU]);
+        own.chain(self.spec().readings.keys().map(String::as_str).filter(|name| *name != CPU))
     }
 
     pub(crate) fn spec(&self) -> &Spec {

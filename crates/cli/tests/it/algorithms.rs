@@ -24,7 +24,7 @@ fn plugins_stand_beside_the_native_ones() {
     let algorithms =
         ["average-ratio", "capped-smooth-ratio", "capped-smooth-ratio-plugin", "hpa", "max-ratio", "weighted-ratio"];
     assert_eq!(names("algorithms"), algorithms);
-    assert_eq!(names("stages"), ["capped", "smoothed", "stabilized"]);
+    assert_eq!(names("stages"), ["behavior", "capped", "legacy-behavior", "smoothed", "stabilized"]);
     for entry in listed["algorithms"].as_array().expect("a list") {
         assert!(entry["config_schema"]["properties"].is_object(), "{entry}");
         assert!(!entry["summary"].as_str().expect("text").is_empty(), "{entry}");

@@ -25,8 +25,16 @@ fn one_decision_a_line_with_its_reasons() {
     let decisions = lines(&ran.out);
     let numbers = |decision: &Value| json!([decision["now_ms"], decision["current"], decision["desired"]]);
     assert_eq!(decisions.iter().map(numbers).collect::<Vec<_>>(), [json!([0, 4, 5]), json!([15000, 5, 8])]);
+    // Each also holds its effect as data: see `manifest.rs`.
+    let words = |reason: &Value| {
+        let mut reason = reason.clone();
+        let effect = reason.as_object_mut().and_then(|reason| reason.remove("effect"));
+        assert!(effect.is_some_and(|effect| effect["kind"].is_string()), "{reason}");
+        reason
+    };
+    let reasons: Vec<Value> = decisions[1]["reasons"].as_array().expect("a list").iter().map(words).collect();
     assert_eq!(
-        decisions[1]["reasons"],
+        Value::from(reasons),
         json!([
             { "stage": "max-ratio", "from": 5, "to": 5, "text": "p99 is stale (90 s old)" },
             { "stage": "max-ratio", "from": 5, "to": 22.5, "text": "queue is 90 against 20: 4.5 times 5 replicas" },

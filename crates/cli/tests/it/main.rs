@@ -2,8 +2,11 @@
 
 mod algorithms;
 mod bad_input;
+mod conformance;
 mod decide;
 mod house;
+mod lint;
+mod manifest;
 mod simulate;
 
 use std::path::{Path, PathBuf};

@@ -237,8 +237,7 @@ fn is_starting(instance: &InstanceState, sample: &Sample, rules: StartRules, now
 
 /// Instances that run and serve, terminating ones included: what the ratio of a single value multiplies.
 pub(crate) fn serving(instances: &[InstanceState]) -> u32 {
-    let serves = |instance: &&InstanceState| instance.phase == Phase::Running && instance.readiness == Readiness::Ready;
-    u32::try_from(instances.iter().filter(serves).count()).unwrap_or(u32::MAX)
+    u32::try_from(instances.iter().filter(|instance| instance.serves()).count()).unwrap_or(u32::MAX)
 }
 
 impl Usage {

@@ -6,11 +6,12 @@ use std::time::Duration;
 use serde_json::Value;
 use setpoint::hpa::requests::Requests;
 use setpoint::hpa::{Behavior, Condition, ControlLoop, Finished, Manifest, MetricStatus, Spec, Status};
-use setpoint::{InstanceState, Metric, MetricKind, Observation, Reading, Sample, Samples, Target, Timestamp, Trace};
+use setpoint::{InstanceState, Metric, MetricKind, Observation, Sample, Target, Timestamp, Trace};
 
 use super::policy::PolicyWay;
 use super::scenario::{Answer, Current, Expected, Hpa, Pod, ScaleError, Scenario, Step};
 use crate::conformance::Difference;
+use crate::measured::{self, Measured};
 
 /// The first difference, if any; an error for a scenario that makes no sense.
 pub(super) fn replay(scenario: &Scenario) -> Result<Option<Difference>, String> {
@@ -89,9 +90,8 @@ impl Way {
         }
         let instances: Vec<InstanceState> = pods.iter().map(Pod::state).collect();
         let measured = measure(spec, step, pods, requests)?;
-        let samples: Vec<Samples<'_>> = measured.iter().map(Measured::samples).collect();
-        let readings: Vec<Reading<'_>> =
-            measured.iter().zip(&samples).map(|(measured, samples)| measured.reading(samples)).collect();
+        let samples = measured::samples(&measured);
+        let readings = measured::readings(&measured, &samples);
         let look = Observation::new(now, step.spec, &readings).with_existing(step.status).with_instances(&instances);
         let plan = self.hpa.plan(&look, &mut self.trace);
         let (write, proposal) = (plan.write, plan.proposal);
@@ -151,32 +151,6 @@ fn condition(it: &Condition) -> String {
     format!("{} {status} {} {}", it.kind.as_str(), it.reason.as_str(), it.since.as_millis())
 }
 
-/// What was measured of one metric, owned.
-enum Measured {
-    Failed(String),
-    Series(Vec<i64>),
-    Instances { of_instances: Vec<Option<Sample>>, requests: Vec<i64>, of_others: Vec<i64> },
-}
-
-impl Measured {
-    fn samples(&self) -> Samples<'_> {
-        match self {
-            Self::Instances { of_instances, requests, of_others } => {
-                Samples::new(of_instances).with_requests(requests).with_others(of_others)
-            }
-            Self::Failed(_) | Self::Series(_) => Samples::default(),
-        }
-    }
-
-    fn reading<'a>(&'a self, samples: &'a Samples<'a>) -> Reading<'a> {
-        match self {
-            Self::Failed(why) => Reading::Missing(why),
-            Self::Series(values) => Reading::Series(values),
-            Self::Instances { .. } => Reading::Samples(samples),
-        }
-    }
-}
-
 fn measure(spec: &Spec, step: &Step, pods: &[Pod], requests: &[Requests]) -> Result<Vec<Measured>, String> {
     if step.metrics.len() != spec.metrics.len() {
         return Err(format!("{} answers for {} metrics at t = {}", step.metrics.len(), spec.metrics.len(), step.t));
@@ -184,7 +158,7 @@ fn measure(spec: &Spec, step: &Step, pods: &[Pod], requests: &[Requests]) -> Res
     let index: HashMap<&str, usize> = pods.iter().enumerate().map(|(index, pod)| (pod.name.as_str(), index)).collect();
     let one = |(metric, answer): (&setpoint::hpa::MetricSpec, &Answer)| -> Result<Measured, String> {
         if let Some(error) = &answer.err {
-            return Ok(Measured::Failed(error.clone()));
+            return Ok(Measured::Missing(error.clone()));
         }
         if let Some(value) = answer.value {
             return Ok(Measured::Series(vec![value]));
@@ -195,7 +169,7 @@ fn measure(spec: &Spec, step: &Step, pods: &[Pod], requests: &[Requests]) -> Res
         let answered = match &answer.pods {
             Some(answered) => answered.as_slice(),
             None if answer.no_pods => &[],
-            None => return Ok(Measured::Failed("no answer".to_owned())),
+            None => return Ok(Measured::Missing("no answer".to_owned())),
         };
         let (mut of_instances, mut of_others) = (vec![None; pods.len()], Vec::new());
         for (pod, value, at, window) in answered {

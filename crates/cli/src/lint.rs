@@ -1,0 +1,123 @@
+//! `setpoint lint`: what a policy says, and can't do.
+
+mod bounds;
+mod fields;
+mod finding;
+mod load;
+mod probe;
+mod rates;
+mod subject;
+mod tolerance;
+mod windows;
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde::Serialize;
+use setpoint_sim::Load;
+
+use self::finding::{Finding, Level};
+use self::subject::Subject;
+use crate::catalog::Catalog;
+use crate::check::Check;
+use crate::cli::LintArguments;
+use crate::document::Document;
+use crate::error::BadInput;
+use crate::output::{self, BOLD, DIM, RED, YELLOW};
+use crate::simulate::scenario_of_trace;
+
+/// A finding and where it stands.
+#[derive(Debug, Serialize)]
+struct Placed {
+    file: String,
+    line: usize,
+    column: usize,
+    #[serde(flatten)]
+    finding: Finding,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    files: usize,
+    errors: usize,
+    warnings: usize,
+    findings: Vec<Placed>,
+}
+
+pub(crate) fn run(arguments: &LintArguments) -> Result<Check, BadInput> {
+    let mut catalog = Catalog::new(arguments.plugins.plugins.as_deref())?;
+    let load = arguments.trace.as_deref().map(open_load).transpose()?;
+    let mut findings = Vec::new();
+    for path in &arguments.files {
+        let document = Document::open(path)?;
+        let mut found = lint(&mut catalog, &document, path, load.as_ref());
+        found.sort_by_key(|finding| document.position(&finding.field));
+        findings.extend(found.into_iter().map(|finding| {
+            let (line, column) = document.position(&finding.field);
+            Placed { file: path.display().to_string(), line, column, finding }
+        }));
+    }
+    let count = |level| findings.iter().filter(|it| it.finding.level == level).count();
+    let (errors, warnings) = (count(Level::Error), count(Level::Warning));
+    let report = Report { files: arguments.files.len(), errors, warnings, findings };
+    if arguments.json {
+        let mut json = serde_json::to_vec(&report).expect("a report is plain data");
+        json.push(b'\n');
+        output::print_raw(&json)?;
+    } else {
+        output::print(&render(&report))?;
+    }
+    Ok(if errors == 0 { Check::Passed } else { Check::Failed })
+}
+
+fn open_load(path: &Path) -> Result<Load, BadInput> {
+    let (_, load) = scenario_of_trace(path)?;
+    Ok(load)
+}
+
+fn lint(catalog: &mut Catalog, document: &Document, path: &Path, load: Option<&Load>) -> Vec<Finding> {
+    let subject = catalog
+        .read_policy(document, path)
+        .and_then(|policy| Subject::new(document, policy, catalog.registry()).map_err(|error| error.under("spec")));
+    let subject = match subject {
+        Ok(subject) => subject,
+        Err(error) => return vec![Finding::invalid(&error)],
+    };
+    let mut found = Vec::new();
+    windows::check(&subject, &mut found);
+    rates::check(&subject, &mut found);
+    tolerance::check(&subject, &mut found);
+    fields::check(&subject, &mut found);
+    bounds::check(&subject, catalog.registry(), &mut found);
+    if let Some(load) = load {
+        load::check(&subject, catalog.registry(), load, &mut found);
+    }
+    found
+}
+
+fn render(report: &Report) -> String {
+    let mut out = String::new();
+    let (bold, dim, reset) = (BOLD.render(), DIM.render(), BOLD.render_reset());
+    for Placed { file, line, column, finding } in &report.findings {
+        let Finding { level, rule, field, why, instead } = finding;
+        let style = match level {
+            Level::Error => RED,
+            Level::Warning => YELLOW,
+        };
+        let (colour, field) = (style.render(), if field.is_empty() { "the document" } else { field });
+        let _ =
+            writeln!(out, "{bold}{file}:{line}:{column}{reset}: {colour}{level}{reset}: {field} {dim}[{rule}]{reset}");
+        let _ = writeln!(out, "    why      {why}");
+        if !instead.is_empty() {
+            let _ = writeln!(out, "    instead  {instead}");
+        }
+    }
+    if !report.findings.is_empty() {
+        out.push('\n');
+    }
+    let many = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let (files, errors, warnings) =
+        (many(report.files, "file"), many(report.errors, "error"), many(report.warnings, "warning"));
+    let _ = writeln!(out, "{files}: {errors}, {warnings}");
+    out
+}

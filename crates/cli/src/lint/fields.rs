@@ -1,0 +1,133 @@
+//! Fields that do nothing.
+
+use serde_json::Value;
+use setpoint::hpa::SelectPolicy;
+use setpoint::{Direction, FailureSpec, Hpa, WeightedRatio};
+
+use super::finding::Finding;
+use super::subject::Subject;
+
+const RULE: &str = "dead-field";
+
+pub(super) fn check(subject: &Subject, found: &mut Vec<Finding>) {
+    switched_off(subject, found);
+    tolerances(subject, found);
+    weights(subject, found);
+    hpa(subject, found);
+    single_metric(subject, found);
+    on_failure(subject, found);
+    equal_bounds(subject, found);
+}
+
+fn dead(field: impl Into<String>, why: impl Into<String>, found: &mut Vec<Finding>) {
+    found.push(Finding::warning(RULE, field, why.into(), "leave it out"));
+}
+
+fn switched_off(subject: &Subject, found: &mut Vec<Finding>) {
+    for rules in subject.rules().filter(|rules| rules.written.select_policy == Some(SelectPolicy::Disabled)) {
+        let written = [
+            ("policies", rules.written.policies.is_some()),
+            ("stabilizationWindowSeconds", rules.written.stabilization_window_seconds.is_some()),
+            ("tolerance", rules.written.tolerance.is_some()),
+        ];
+        for (name, _) in written.into_iter().filter(|(_, written)| *written) {
+            let why = "the direction is switched off (selectPolicy: Disabled), and this says how it would go";
+            dead(format!("{}.{name}", rules.field), why, found);
+        }
+    }
+}
+
+fn tolerances(subject: &Subject, found: &mut Vec<Finding>) {
+    if !subject.is_tolerant() {
+        for rules in subject.rules().filter(|rules| rules.written.tolerance.is_some()) {
+            let why = "the algorithm asks for a number of replicas, not for a ratio that could be near 1";
+            dead(format!("{}.tolerance", rules.field), why, found);
+        }
+        return;
+    }
+    let of_behavior = |direction| {
+        let direction = subject.rules().filter(move |rules| rules.direction == direction);
+        direction.map(|rules| rules.written.tolerance).any(|tolerance| tolerance.is_some())
+    };
+    if subject.config("tolerance").is_some() && of_behavior(Direction::Up) && of_behavior(Direction::Down) {
+        dead(
+            "spec.algorithm.config.tolerance",
+            "`behavior` has a tolerance for each direction, which go before it",
+            found,
+        );
+    }
+}
+
+fn weights(subject: &Subject, found: &mut Vec<Finding>) {
+    if !subject.is_algorithm(WeightedRatio::NAME) {
+        return;
+    }
+    let Some(weights) = subject.config("weights").and_then(Value::as_object) else {
+        return;
+    };
+    let is_zero = |name: &str| weights.get(name).and_then(Value::as_f64) == Some(0.0);
+    if subject.spec.metrics.iter().all(|metric| is_zero(&metric.name)) {
+        let why = "every metric weighs 0, so there is no mean, and the algorithm always holds".to_owned();
+        let field = "spec.algorithm.config.weights";
+        found.push(Finding::error(
+            "weights-add-up-to-nothing",
+            field,
+            why,
+            "a weight above 0 for one of them at least",
+        ));
+        return;
+    }
+    for (index, metric) in subject.spec.metrics.iter().enumerate().filter(|(_, metric)| is_zero(&metric.name)) {
+        let why = format!("`{}` weighs 0, and is looked at for nothing", metric.name);
+        dead(format!("spec.metrics[{index}]"), why, found);
+    }
+}
+
+fn hpa(subject: &Subject, found: &mut Vec<Finding>) {
+    if !subject.is_algorithm(Hpa::NAME) || subject.is_manifest {
+        return;
+    }
+    let field = |name: &str| format!("spec.algorithm.config.{name}");
+    let cpu = subject.spec.metrics.iter().any(|metric| metric.resource() == Some("cpu"));
+    for name in ["cpuInitializationPeriod", "initialReadinessDelay"] {
+        if subject.config(name).is_some() && !cpu {
+            dead(field(name), "it is about the CPU of starting instances, and no metric here is", found);
+        }
+    }
+    if subject.config("scaleToZero").is_some() && subject.spec.min_replicas > 0 {
+        dead(field("scaleToZero"), "with a minReplicas above 0 nothing is ever scaled to zero", found);
+    }
+}
+
+fn single_metric(subject: &Subject, found: &mut Vec<Finding>) {
+    if subject.is_tolerant() && subject.spec.metrics.len() == 1 && subject.config("whenMissing").is_some() {
+        let why = "it is about some of several metrics, and there is one";
+        dead("spec.algorithm.config.whenMissing", why, found);
+    }
+}
+
+fn on_failure(subject: &Subject, found: &mut Vec<Finding>) {
+    if subject.spec.on_failure != FailureSpec::Hold && subject.is_tolerant() {
+        let name = subject.spec.algorithm.name.as_deref().unwrap_or_default();
+        let why = format!(
+            "it answers for an algorithm that fails, as a plugin can. {name} doesn't: without readings it holds, and this is not asked"
+        );
+        dead("spec.onFailure", why, found);
+    } else if let FailureSpec::Replicas(replicas) = subject.spec.on_failure {
+        let (min, max) = (subject.spec.min_replicas, subject.spec.max_replicas);
+        let bounded = replicas.clamp(min, max);
+        if bounded != replicas {
+            let why =
+                format!("{replicas} is outside the bounds of {min} to {max}, which come last: it answers {bounded}");
+            found.push(Finding::warning("fallback-out-of-bounds", "spec.onFailure.replicas", why, bounded.to_string()));
+        }
+    }
+}
+
+fn equal_bounds(subject: &Subject, found: &mut Vec<Finding>) {
+    let (min, max) = (subject.spec.min_replicas, subject.spec.max_replicas);
+    if min == max {
+        let why = format!("both bounds are {min}: whatever is measured, that is the count");
+        found.push(Finding::warning("nothing-to-decide", "spec.maxReplicas", why, "a maxReplicas above minReplicas"));
+    }
+}

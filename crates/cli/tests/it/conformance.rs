@@ -1,0 +1,116 @@
+//! `setpoint conformance`: what the real HPA controller decided is what we decide.
+
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
+use serde_json::{Value, json};
+
+use crate::Folder;
+
+const EDGES: &[u8] = include_bytes!("vectors/hpa/edges.jsonl.gz");
+const FAMILIES: &[u8] = include_bytes!("vectors/hpa/families.jsonl.gz");
+
+fn plain(compressed: &[u8]) -> String {
+    let mut text = String::new();
+    GzDecoder::new(compressed).read_to_string(&mut text).expect("text");
+    text
+}
+
+#[test]
+fn every_vector_passes_compressed_or_plain() {
+    let folder = Folder::new();
+    folder.write("edges.jsonl.gz", EDGES);
+    folder.write("families.jsonl", plain(FAMILIES));
+    let ran = folder.run(&["conformance", "hpa", "edges.jsonl.gz", "families.jsonl"]);
+    assert_eq!((ran.code, ran.err.as_str(), ran.out.as_str()), (0, "", "149 passed, 0 failed\n"));
+    let ran = folder.run(&["conformance", "hpa", "edges.jsonl.gz", "--json"]);
+    let report: Value = serde_json::from_str(&ran.out).expect("JSON alone");
+    assert_eq!(report, json!({ "passed": 105, "failed": 0, "failures": [] }));
+}
+
+/// A check that could not fail would be none: one change of each thing that is compared has to be noticed.
+#[test]
+fn each_thing_that_is_compared_is_compared() {
+    let scenarios = plain(EDGES);
+    let scenario = |id: &str| -> Value {
+        let line = scenarios.lines().find(|line| line.contains(&format!("\"id\":\"edge/{id}\"")));
+        serde_json::from_str(line.expect("the scenario is there")).expect("JSON")
+    };
+    let first = "utilization-just-over-tolerance";
+    let changes: [(&str, &str, Value, &str); 11] = [
+        ("/steps/0/expect/write", first, json!(5), "write"),
+        ("/steps/0/expect/proposal", first, json!(5), "proposal"),
+        ("/steps/0/expect/desired", first, json!(5), "desired"),
+        ("/steps/0/expect/current", first, json!(5), "current"),
+        ("/steps/0/expect/conds/0/1", first, json!("False"), "conditions"),
+        ("/steps/0/expect/conds/0/2", first, json!("ReadyForNewScale"), "conditions"),
+        ("/steps/0/expect/conds/0/3", first, json!(14_999), "conditions"),
+        ("/steps/0/expect/currents/0/u", first, json!(57), "current metrics"),
+        ("/steps/0/expect/lastScale", first, json!(0), "last scale"),
+        ("/steps/0/expect/statusPut", first, json!(false), "status written"),
+        ("/hpa/flat/metrics/0/value", first, json!(51), "manifest"),
+    ];
+    let folder = Folder::new();
+    for (path, id, value, what) in changes {
+        let mut scenario = scenario(id);
+        *scenario.pointer_mut(path).unwrap_or_else(|| panic!("{path} is there")) = value;
+        folder.write("changed.jsonl", scenario.to_string());
+        let ran = folder.run(&["conformance", "hpa", "changed.jsonl", "--json"]);
+        assert_eq!(ran.code, 1, "{path}: {}", ran.out);
+        let report: Value = serde_json::from_str(&ran.out).expect("JSON alone");
+        assert_eq!(report["failures"][0]["what"], what, "{path}");
+    }
+    let mut order = scenario(first);
+    order["steps"][0]["expect"]["conds"].as_array_mut().expect("a list").swap(0, 1);
+    folder.write("changed.jsonl", order.to_string());
+    assert_eq!(folder.run(&["conformance", "hpa", "changed.jsonl"]).code, 1, "the order of conditions counts");
+    let mut error = scenario(first);
+    error["steps"][0]["expect"]["err"] = json!("it failed");
+    folder.write("changed.jsonl", error.to_string());
+    assert_eq!(folder.run(&["conformance", "hpa", "changed.jsonl"]).code, 1, "whether there was an error counts");
+}
+
+#[test]
+fn a_difference_is_shown_as_a_person_can_read_it() {
+    let folder = Folder::new();
+    let scenarios = plain(EDGES);
+    let line = scenarios.lines().find(|line| line.contains("utilization-just-over-tolerance")).expect("it is there");
+    folder.write("changed.jsonl", line.replacen("\"write\":4", "\"write\":9", 1));
+    let ran = folder.run(&["conformance", "hpa", "changed.jsonl"]);
+    assert_eq!(
+        (ran.code, ran.err.as_str(), ran.out.as_str()),
+        (
+            1,
+            "",
+            "\
+edge/utilization-just-over-tolerance, step 0 (t = 15000 ms): write
+    at        changed.jsonl:1
+    about     1680/3000 = 56%: 1.12 is outside: scale up.
+    expected  Some(9)
+    got       Some(4)
+    ours      hpa: 3 -> 4: cpu is 56 % against 50 %: 1.12 times 3 replicas
+
+0 passed, 1 failed
+"
+        )
+    );
+}
+
+#[test]
+fn files_that_hold_no_scenarios_are_bad_input() {
+    let folder = Folder::new();
+    folder.write("empty.jsonl", "\n");
+    folder.write("other.jsonl", "{\"id\": 3}\n");
+    folder.write("not.jsonl.gz", "plain text");
+    let cases = [
+        ("empty.jsonl", "empty.jsonl: holds no scenario"),
+        ("other.jsonl", "other.jsonl:1: "),
+        ("not.jsonl.gz", "not.jsonl.gz: can't be read"),
+        ("absent.jsonl", "absent.jsonl: can't be read"),
+    ];
+    for (file, want) in cases {
+        let ran = folder.run(&["conformance", "hpa", file]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{file}: {}", ran.err);
+        assert!(ran.err.contains(want), "{file}: {}", ran.err);
+    }
+}
