@@ -40,11 +40,13 @@ pub enum Outcome {
 ///
 /// Rounds up, as HPA and KubeAI do: capacity for 4.01 replicas takes 5. A negative need is 0, one beyond
 /// [`MAX_REPLICAS`] is [`MAX_REPLICAS`]; a need is never NaN ([`Need`](crate::Need) refuses it).
+#[inline]
 pub(crate) fn round_up(need: f64) -> u32 {
-    let whole = need.ceil().clamp(0.0, f64::from(MAX_REPLICAS));
+    let bounded = need.clamp(0.0, f64::from(MAX_REPLICAS));
+    // Not `f64::ceil`, which many targets have only as a function to call.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to u32's range above")]
-    let replicas = whole as u32;
-    replicas
+    let below = bounded as u32;
+    below + u32::from(f64::from(below) < bounded)
 }
 
 #[cfg(test)]

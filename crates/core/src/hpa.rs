@@ -1,11 +1,4 @@
-//! Kubernetes' HorizontalPodAutoscaler, v2 as of 1.36, in parts that can be used apart.
-//!
-//! - [`Hpa`](crate::Hpa) is the algorithm: each metric's proposal, and the highest of them.
-//! - [`Behavior`] is `behavior` as in a manifest; as a stage ([`Restrained`](crate::Restrained)) it goes around any
-//!   algorithm, also a plugin.
-//! - [`ControlLoop`] is what the controller does around both: conditions, status, histories.
-//! - [`Manifest`] reads a manifest as it is.
-//! - [`requests`] adds up what a pod requests.
+#![doc = include_str!("../docs/hpa.md")]
 
 mod algorithm;
 mod behavior;

@@ -130,8 +130,13 @@ impl Noticed {
     /// The last change, if it was made and is another than the one before.
     #[inline]
     pub(crate) fn new_in(&mut self, look: &Observation<'_>) -> Option<Action> {
-        let action = look.last_action.filter(|action| action.applied && action.from != action.to)?;
-        (self.0.replace(action) != Some(action)).then_some(action)
+        let action = look.last_action.as_ref()?;
+        // Most looks bring the change that is known: then nothing is written.
+        if !action.applied || action.from == action.to || self.0.as_ref() == Some(action) {
+            return None;
+        }
+        self.0 = Some(*action);
+        self.0
     }
 
     pub(crate) fn write(self, state: &mut Vec<u8>) {

@@ -1,6 +1,8 @@
 //! What this workspace's tests share. Unpublished.
 
 pub mod allocations;
+pub mod behavior_cases;
+pub mod behavior_model;
 pub mod guests;
 pub mod laws;
 pub mod looks;

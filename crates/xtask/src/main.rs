@@ -1,17 +1,19 @@
-//! This workspace's own tools: `cargo xtask guests [--bless]`, `cargo xtask ci`.
+//! This workspace's own tools: `cargo xtask guests [--bless]`, `cargo xtask ci`, `cargo xtask fuzz [SECONDS]`.
 
 mod ci;
+mod fuzz;
 mod guests;
 
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 
 const HELP: &str = "usage: cargo xtask COMMAND
 
   guests            build the guest plugins from source into target/guests
   guests --bless    and make them the prebuilt ones
-  ci                what CI checks after the tests: fmt, clippy, docs, guests and the tests that need them";
+  ci                what CI checks after the tests: fmt, clippy, docs, guests and the tests that need them
+  fuzz [SECONDS]    hold the behavior stage to its model on random runs, for 30 s or as long as said";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -20,6 +22,11 @@ fn main() -> ExitCode {
         ["guests"] => guests::build().map(|_| ()),
         ["guests", "--bless"] => guests::bless(),
         ["ci"] => ci::run(),
+        ["fuzz"] => fuzz::run(fuzz::SECONDS),
+        ["fuzz", seconds] => match seconds.parse() {
+            Ok(seconds) => fuzz::run(seconds),
+            Err(error) => Err(anyhow!("SECONDS must be a whole number above 0, got {seconds}: {error}")),
+        },
         _ => {
             eprintln!("{HELP}");
             return ExitCode::from(2);

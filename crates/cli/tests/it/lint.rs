@@ -35,11 +35,18 @@ fn findings(folder: &Folder, text: &str, more: &[&str]) -> (i32, Vec<(String, St
 fn each_rule_finds_what_it_is_for_and_nothing_in_what_is_sound() {
     let with = |rest: &str| format!("{UTILIZATION}{MAX_RATIO}{rest}");
     let behavior = |rest: &str| with(&format!("  behavior:\n    {rest}\n"));
-    let cases: Vec<(&str, String, &[(&str, &str, &str)])> = vec![
+    // Name, policy, and level, rule and field of each finding.
+    type Case<'a> = (&'a str, String, &'a [(&'a str, &'a str, &'a str)]);
+    let cases: Vec<Case<'_>> = vec![
         ("sound", policy((2, 20), &with("")), &[]),
         (
             "sound behavior",
-            policy((2, 20), &behavior("scaleDown: { stabilizationWindowSeconds: 300, policies: [ { type: Percent, value: 100, periodSeconds: 15 } ] }")),
+            policy(
+                (2, 20),
+                &behavior(
+                    "scaleDown: { stabilizationWindowSeconds: 300, policies: [ { type: Percent, value: 100, periodSeconds: 15 } ] }",
+                ),
+            ),
             &[],
         ),
         (
@@ -54,17 +61,32 @@ fn each_rule_finds_what_it_is_for_and_nothing_in_what_is_sound() {
         ),
         (
             "the loosest decides, and one is never that",
-            policy((2, 20), &behavior("scaleUp: { policies: [ { type: Pods, value: 1, periodSeconds: 60 }, { type: Percent, value: 50, periodSeconds: 60 } ] }")),
+            policy(
+                (2, 20),
+                &behavior(
+                    "scaleUp: { policies: [ { type: Pods, value: 1, periodSeconds: 60 }, { type: Percent, value: 50, periodSeconds: 60 } ] }",
+                ),
+            ),
             &[("warning", "rate-policy-outdone", "spec.behavior.scaleUp.policies[0]")],
         ),
         (
             "the strictest decides, and one is never that",
-            policy((2, 20), &behavior("scaleUp: { selectPolicy: Min, policies: [ { type: Pods, value: 1, periodSeconds: 60 }, { type: Percent, value: 50, periodSeconds: 60 } ] }")),
+            policy(
+                (2, 20),
+                &behavior(
+                    "scaleUp: { selectPolicy: Min, policies: [ { type: Pods, value: 1, periodSeconds: 60 }, { type: Percent, value: 50, periodSeconds: 60 } ] }",
+                ),
+            ),
             &[("warning", "rate-policy-outdone", "spec.behavior.scaleUp.policies[1]")],
         ),
         (
             "each decides at some count",
-            policy((2, 20), &behavior("scaleUp: { policies: [ { type: Pods, value: 3, periodSeconds: 60 }, { type: Percent, value: 50, periodSeconds: 60 } ] }")),
+            policy(
+                (2, 20),
+                &behavior(
+                    "scaleUp: { policies: [ { type: Pods, value: 3, periodSeconds: 60 }, { type: Percent, value: 50, periodSeconds: 60 } ] }",
+                ),
+            ),
             &[],
         ),
         (
@@ -74,7 +96,12 @@ fn each_rule_finds_what_it_is_for_and_nothing_in_what_is_sound() {
         ),
         (
             "a period shorter than the interval",
-            policy((2, 20), &with("  interval: 60s\n  behavior: { scaleUp: { policies: [ { type: Pods, value: 2, periodSeconds: 30 } ] } }\n")),
+            policy(
+                (2, 20),
+                &with(
+                    "  interval: 60s\n  behavior: { scaleUp: { policies: [ { type: Pods, value: 2, periodSeconds: 30 } ] } }\n",
+                ),
+            ),
             &[("warning", "period-within-interval", "spec.behavior.scaleUp.policies[0].periodSeconds")],
         ),
         (
@@ -87,7 +114,11 @@ fn each_rule_finds_what_it_is_for_and_nothing_in_what_is_sound() {
             policy((10, 20), &with("")),
             &[("warning", "tolerance-swallows-a-replica", "spec.algorithm")],
         ),
-        ("steps of one replica just outside it", policy((9, 20), &with("")).replace("minReplicas: 9", "minReplicas: 8"), &[]),
+        (
+            "steps of one replica just outside it",
+            policy((9, 20), &with("")).replace("minReplicas: 9", "minReplicas: 8"),
+            &[],
+        ),
         (
             "only down, by its own tolerance",
             policy((4, 20), &behavior("scaleDown: { tolerance: 0.25 }")),
@@ -100,7 +131,10 @@ fn each_rule_finds_what_it_is_for_and_nothing_in_what_is_sound() {
         ),
         (
             "that of a request doesn't",
-            policy((2, 20), &"  metrics: [ { name: cpu, type: Resource, target: { utilization: 150 } } ]\n  algorithm: { name: hpa }\n".to_owned()),
+            policy(
+                (2, 20),
+                "  metrics: [ { name: cpu, type: Resource, target: { utilization: 150 } } ]\n  algorithm: { name: hpa }\n",
+            ),
             &[],
         ),
         (
@@ -108,7 +142,11 @@ fn each_rule_finds_what_it_is_for_and_nothing_in_what_is_sound() {
             policy((1, 20), &with("  stages: [ capped: { maxScaleDown: 25% } ]\n")),
             &[("error", "min-unreachable", "spec.minReplicas")],
         ),
-        ("a cap that lets them go", policy((1, 20), &with("  stages: [ capped: { maxScaleDown: 25%, minStep: 1 } ]\n")), &[]),
+        (
+            "a cap that lets them go",
+            policy((1, 20), &with("  stages: [ capped: { maxScaleDown: 25%, minStep: 1 } ]\n")),
+            &[],
+        ),
         (
             "a cap that never grows",
             policy((2, 20), &with("  stages: [ capped: { maxScaleUp: 0 } ]\n")),
@@ -126,17 +164,30 @@ fn each_rule_finds_what_it_is_for_and_nothing_in_what_is_sound() {
         ),
         (
             "HPA wakes up by an external metric",
-            policy((0, 20), "  metrics: [ { name: queue, target: { averageValue: 4 } } ]\n  algorithm: { name: hpa }\n"),
+            policy(
+                (0, 20),
+                "  metrics: [ { name: queue, target: { averageValue: 4 } } ]\n  algorithm: { name: hpa }\n",
+            ),
             &[],
         ),
         (
             "weights that name no metric",
-            policy((2, 20), &format!("{UTILIZATION}  algorithm: {{ name: weighted-ratio, config: {{ weights: {{ utilisation: 2 }} }} }}\n")),
+            policy(
+                (2, 20),
+                &format!(
+                    "{UTILIZATION}  algorithm: {{ name: weighted-ratio, config: {{ weights: {{ utilisation: 2 }} }} }}\n"
+                ),
+            ),
             &[("error", "invalid", "spec.algorithm.config.weights.utilisation")],
         ),
         (
             "weights of nothing",
-            policy((2, 20), &format!("{UTILIZATION}  algorithm: {{ name: weighted-ratio, config: {{ weights: {{ utilization: 0 }} }} }}\n")),
+            policy(
+                (2, 20),
+                &format!(
+                    "{UTILIZATION}  algorithm: {{ name: weighted-ratio, config: {{ weights: {{ utilization: 0 }} }} }}\n"
+                ),
+            ),
             &[
                 ("error", "max-unreachable", "spec.maxReplicas"),
                 ("error", "min-unreachable", "spec.minReplicas"),
@@ -150,12 +201,20 @@ fn each_rule_finds_what_it_is_for_and_nothing_in_what_is_sound() {
         ),
         (
             "tolerances that go before another",
-            policy((2, 20), &format!("{UTILIZATION}  algorithm: {{ name: max-ratio, config: {{ tolerance: 0.2 }} }}\n  behavior: {{ scaleUp: {{ tolerance: 0.05 }}, scaleDown: {{ tolerance: 0.05 }} }}\n")),
+            policy(
+                (2, 20),
+                &format!(
+                    "{UTILIZATION}  algorithm: {{ name: max-ratio, config: {{ tolerance: 0.2 }} }}\n  behavior: {{ scaleUp: {{ tolerance: 0.05 }}, scaleDown: {{ tolerance: 0.05 }} }}\n"
+                ),
+            ),
             &[("warning", "dead-field", "spec.algorithm.config.tolerance")],
         ),
         (
             "fields of hpa about other metrics and bounds",
-            policy((2, 20), "  metrics: [ { name: queue, target: { averageValue: 4 } } ]\n  algorithm: { name: hpa, config: { cpuInitializationPeriod: 1m, scaleToZero: true } }\n"),
+            policy(
+                (2, 20),
+                "  metrics: [ { name: queue, target: { averageValue: 4 } } ]\n  algorithm: { name: hpa, config: { cpuInitializationPeriod: 1m, scaleToZero: true } }\n",
+            ),
             &[
                 ("warning", "dead-field", "spec.algorithm.config.cpuInitializationPeriod"),
                 ("warning", "dead-field", "spec.algorithm.config.scaleToZero"),

@@ -132,6 +132,7 @@ pub(super) fn wakes(scaled_to_zero: bool, min: u32, works_from_zero: bool) -> bo
 }
 
 impl ScalingAlgorithm for Hpa {
+    #[inline]
     fn evaluate(&mut self, look: &Observation<'_>, trace: &mut Trace) -> Result<Proposal, EvaluateError> {
         self.follow(look);
         let current = look.current;
@@ -145,15 +146,8 @@ impl ScalingAlgorithm for Hpa {
             Self::note(Effect::OutsideBounds, current, trace);
             return Ok(Proposal::Hold(Hold::OutsideBounds));
         }
-        match self.metrics.compute(look, look.tolerances(self.tolerances), trace) {
-            Verdict::Proposal { replicas, metric, .. } => {
-                let need = f64::from(replicas.max(0));
-                let of = self.metrics.results().iter().flatten().count();
-                if self.metrics.specs().len() > 1 {
-                    trace.push(|| Reason::new(NAME, f64::from(current), need, Effect::Highest { metric, of }));
-                }
-                Need::replicas(need).map(Proposal::Need)
-            }
+        match self.metrics.judge(look, look.tolerances(self.tolerances), trace, |_| ()) {
+            Verdict::Proposal { replicas, .. } => Need::replicas(f64::from(replicas.max(0))).map(Proposal::Need),
             Verdict::Failed { all, .. } => {
                 let why = if all { Hold::NoReadings } else { Hold::ShrinkBlocked };
                 Self::note(Effect::Held { why }, current, trace);

@@ -133,10 +133,12 @@ impl Behavior {
         .unwrap_or_default();
         // Whole seconds, as Kubernetes hands the flag on.
         let window = given.stabilization_window_seconds.map_or(window.as_secs(), u64::from);
+        let policies = given.policies.unwrap_or_default();
         Rules {
             window: Duration::from_secs(window),
             select: given.select_policy.unwrap_or_default(),
-            policies: given.policies.unwrap_or_default().into(),
+            longest_period: policies.iter().map(ScalingPolicy::period).max().unwrap_or_default(),
+            policies: policies.into(),
         }
     }
 }
@@ -182,12 +184,7 @@ pub(crate) struct Rules {
     pub(crate) window: Duration,
     pub(crate) select: SelectPolicy,
     pub(crate) policies: Box<[ScalingPolicy]>,
-}
-
-impl Rules {
-    pub(crate) fn longest_period(&self) -> Duration {
-        self.policies.iter().map(ScalingPolicy::period).max().unwrap_or_default()
-    }
+    pub(crate) longest_period: Duration,
 }
 
 impl ScalingPolicy {

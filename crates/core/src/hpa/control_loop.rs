@@ -4,7 +4,7 @@
 
 use super::NAME;
 use super::algorithm::wakes;
-use super::metrics::{Metrics, Verdict, count};
+use super::metrics::{Computed, Failure, MetricStatus, Metrics, Verdict, count};
 use super::restraint::Restraint;
 use super::spec::{MetricSpec, Settings, Spec};
 use super::status::{About, ConditionKind, ConditionReason, Status};
@@ -45,6 +45,8 @@ pub struct ControlLoop {
     min: u32,
     max: u32,
     status: Status,
+    /// What the metrics of the sync under way came to.
+    found: Vec<Option<MetricStatus>>,
     /// The status as the sync under way found it.
     before: Status,
     /// Whether the status's metrics are others than those it shows, though their values may be the same.
@@ -113,6 +115,7 @@ impl ControlLoop {
             min: spec.min,
             max: spec.max,
             status: Status::default(),
+            found: Vec::with_capacity(spec.metrics.len()),
             before: Status::default(),
             renamed: false,
             settings,
@@ -198,9 +201,11 @@ impl ControlLoop {
             return plan;
         }
         plan.computed = true;
-        match self.metrics.compute(look, self.tolerances, trace) {
-            Verdict::Failed { first, .. } => {
-                let failure = self.metrics.results()[first].expect_err("it failed");
+        let statuses = &mut self.found;
+        statuses.clear();
+        let each = |result: Result<Computed, Failure>| statuses.push(result.ok().map(|computed| computed.status()));
+        match self.metrics.judge(look, self.tolerances, trace, each) {
+            Verdict::Failed { first, why: failure, .. } => {
                 let reason = failed_to_get(self.metrics.specs()[first].kind);
                 self.set(now, ConditionKind::ScalingActive, false, reason, About::Failed(first, failure));
                 (plan.failed, plan.ended) = (true, true);
@@ -216,10 +221,6 @@ impl ControlLoop {
                 plan.failed = failed.is_some();
                 plan.proposal = Some(replicas);
                 plan.metric = Some(metric);
-                let of = self.metrics.results().iter().flatten().count();
-                if self.metrics.specs().len() > 1 {
-                    note(trace, f64::from(current), f64::from(replicas.max(0)), Effect::Highest { metric, of });
-                }
                 plan.desired = self.restrain(now, current, replicas.max(0), trace);
                 if current == 0 && scaled_to_zero {
                     plan.desired = plan.desired.max(self.min);
@@ -318,15 +319,13 @@ impl ControlLoop {
                 ended = true;
             }
         }
-        let statuses =
-            |result: &Result<super::metrics::Computed, _>| result.as_ref().ok().map(|computed| computed.status);
         self.status.current = current;
         if !ended {
             self.status.desired = desired;
         }
         self.status.metrics.clear();
         if plan.computed {
-            self.status.metrics.extend(self.metrics.results().iter().map(statuses));
+            self.status.metrics.extend_from_slice(&self.found);
         }
         if scaled {
             self.status.last_scale = Some(now);

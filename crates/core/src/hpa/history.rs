@@ -3,6 +3,7 @@
 //! Kubernetes keeps both in lists where a new entry takes the place of the last one that nobody needs any more,
 //! and which are never pruned. That shows after a change of policy, when a longer window finds old entries again.
 
+use std::hint::select_unpredictable;
 use std::time::Duration;
 
 use crate::state::{StateError, StateReader};
@@ -40,19 +41,15 @@ impl Recommendations {
     #[inline]
     pub(crate) fn windows(&self, now: Timestamp, proposal: f64, up: Duration, down: Duration) -> Windows {
         let (up_edge, down_edge) = (now - up, now - down);
-        let mut found = Windows { lowest: proposal, highest: proposal, replace: None };
+        // Selects, for the load decides which way each would branch.
+        let (mut lowest, mut highest, mut old) = (proposal, proposal, usize::MAX);
+        let old_edge = up_edge.min(down_edge);
         for (index, &(at, need)) in self.entries.iter().enumerate() {
-            if at > up_edge && need < found.lowest {
-                found.lowest = need;
-            }
-            if at > down_edge && need > found.highest {
-                found.highest = need;
-            }
-            if at < up_edge && at < down_edge {
-                found.replace = Some(index);
-            }
+            lowest = select_unpredictable((at > up_edge) & (need < lowest), need, lowest);
+            highest = select_unpredictable((at > down_edge) & (need > highest), need, highest);
+            old = select_unpredictable(at < old_edge, index, old);
         }
-        found
+        Windows { lowest, highest, replace: (old != usize::MAX).then_some(old) }
     }
 
     /// The highest of one window, as HPA without `behavior` has it: an entry exactly as old as the window is long

@@ -3,7 +3,10 @@
 //! Kubernetes: pkg/controller/podautoscaler/replica_calculator.go, and horizontal.go `computeReplicasForMetrics`.
 //! Doubles in the order in which the Go code has them, amounts in thousandths as `i64`.
 
-use super::instances::{self, NoUsage, PerInstance, StartRules, Usage};
+use std::hint::select_unpredictable;
+
+use super::NAME;
+use super::instances::{self, Measure, NoUsage, PerInstance, StartRules, Usage};
 use super::spec::{MetricSpec, MetricTarget, Settings, milli, whole};
 use crate::metric::{MetricKind, Reading};
 use crate::observation::Observation;
@@ -15,19 +18,60 @@ use crate::units::Tolerances;
 pub(crate) struct Metrics {
     specs: Box<[MetricSpec]>,
     start: StartRules,
-    results: Vec<Result<Computed, Failure>>,
 }
 
 /// What one metric came to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Computed {
     pub(crate) replicas: i32,
-    pub(crate) status: MetricStatus,
+    shown: Shown,
     ratio: f64,
     counted: Option<u32>,
     missing: u32,
     unready: u32,
     how: Judged,
+}
+
+/// What a status shows is made of: only those that have one make it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Shown {
+    Usage(Measure),
+    Utilization(i32),
+    Average(i64),
+    Value(i64),
+    /// Thousandths, shared by so many replicas.
+    Total {
+        total: i64,
+        existing: u32,
+        external: bool,
+    },
+}
+
+impl Computed {
+    pub(crate) fn status(&self) -> MetricStatus {
+        let none = MetricStatus::default();
+        match self.shown {
+            Shown::Usage(measure) => {
+                MetricStatus { utilization: measure.utilization, average: Some(measure.average), ..none }
+            }
+            Shown::Utilization(percent) => MetricStatus { utilization: Some(percent), ..none },
+            Shown::Average(average) => MetricStatus { average: Some(average), ..none },
+            Shown::Value(value) => MetricStatus { value: Some(value), ..none },
+            Shown::Total { total, existing, external } => {
+                MetricStatus { average: share(total, existing, external), ..none }
+            }
+        }
+    }
+}
+
+/// An overflown sum stays what it is; a share of nobody is nothing that could be shown.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "Go's float64(int64) and back")]
+fn share(total: i64, existing: u32, external: bool) -> Option<i64> {
+    match existing {
+        _ if external && total as f64 >= i64::MAX as f64 => Some(i64::MAX),
+        0 => None,
+        _ => Some((total as f64 / f64::from(existing)).ceil() as i64),
+    }
 }
 
 /// A metric's current value, as HPA's status shows it.
@@ -82,8 +126,8 @@ impl From<NoUsage> for Failure {
 pub(crate) enum Verdict {
     /// The highest proposal and its metric. Some metrics may have failed: `failed` is the first of them.
     Proposal { replicas: i32, metric: usize, failed: Option<usize> },
-    /// All failed, or some did and the others would take something away; the first that failed.
-    Failed { first: usize, all: bool },
+    /// All failed, or some did and the others would take something away.
+    Failed { first: usize, why: Failure, all: bool },
 }
 
 impl Metrics {
@@ -92,9 +136,7 @@ impl Metrics {
             initialization_period: settings.cpu_initialization_period,
             readiness_delay: settings.initial_readiness_delay,
         };
-        let specs = specs.into();
-        let results = Vec::with_capacity(specs.len());
-        Self { specs, start, results }
+        Self { specs: specs.into(), start }
     }
 
     pub(crate) fn specs(&self) -> &[MetricSpec] {
@@ -106,39 +148,64 @@ impl Metrics {
         self.specs.iter().any(|spec| matches!(spec.kind, MetricKind::Object | MetricKind::External))
     }
 
-    /// What each metric came to, the last time that they were computed.
-    pub(crate) fn results(&self) -> &[Result<Computed, Failure>] {
-        &self.results
-    }
-
-    /// All metrics, one reading each.
-    pub(crate) fn compute(&mut self, look: &Observation<'_>, tolerances: Tolerances, trace: &mut Trace) -> Verdict {
-        self.results.clear();
+    /// All metrics, one reading each. `each` is told what every one of them came to.
+    #[inline]
+    pub(crate) fn judge(
+        &self,
+        look: &Observation<'_>,
+        tolerances: Tolerances,
+        trace: &mut Trace,
+        mut each: impl FnMut(Result<Computed, Failure>),
+    ) -> Verdict {
         let (mut replicas, mut metric, mut failed, mut failures) = (0, 0, None, 0);
         for (index, (spec, reading)) in self.specs.iter().zip(look.readings).enumerate() {
             let result = compute(spec, *reading, look, tolerances, self.start);
             match result {
+                // A proposal of 0 gives way to any later one: it is HPA's "none yet".
                 Ok(computed) => {
-                    // A proposal of 0 gives way to any later one: it is HPA's "none yet".
-                    if replicas == 0 || computed.replicas > replicas {
-                        (replicas, metric) = (computed.replicas, index);
-                    }
-                    trace.push(|| proposed(index, spec, &computed, look));
+                    let higher = (replicas == 0) | (computed.replicas > replicas);
+                    replicas = select_unpredictable(higher, computed.replicas, replicas);
+                    metric = select_unpredictable(higher, index, metric);
                 }
                 Err(failure) => {
-                    failed = failed.or(Some(index));
+                    failed = failed.or(Some((index, failure)));
                     failures += 1;
-                    note_failure(index, *reading, failure, look, trace);
                 }
             }
-            self.results.push(result);
-        }
-        let current = count(look.current);
-        match failed {
-            Some(first) if failures >= self.specs.len() || replicas < current => {
-                Verdict::Failed { first, all: failures >= self.specs.len() }
+            if trace.is_on() {
+                self.note(index, *reading, look, tolerances, trace);
             }
-            _ => Verdict::Proposal { replicas, metric, failed },
+            each(result);
+        }
+        let all = failures >= self.specs.len();
+        match failed {
+            Some((first, why)) if all || replicas < count(look.current) => Verdict::Failed { first, why, all },
+            _ => {
+                if self.specs.len() > 1 {
+                    let of = self.specs.len() - failures;
+                    let effect = Effect::Highest { metric, of };
+                    trace.push(|| Reason::new(NAME, f64::from(look.current), f64::from(replicas.max(0)), effect));
+                }
+                Verdict::Proposal { replicas, metric, failed: failed.map(|(first, _)| first) }
+            }
+        }
+    }
+
+    /// One metric's reason. It computes once more, so that those who don't ask pay nothing for it.
+    #[cold]
+    #[inline(never)]
+    fn note(
+        &self,
+        metric: usize,
+        reading: Reading<'_>,
+        look: &Observation<'_>,
+        tolerances: Tolerances,
+        trace: &mut Trace,
+    ) {
+        let spec = &self.specs[metric];
+        match compute(spec, reading, look, tolerances, self.start) {
+            Ok(computed) => trace.push(|| proposed(metric, spec, &computed, look)),
+            Err(failure) => note_failure(metric, reading, failure, look, trace),
         }
     }
 }
@@ -148,6 +215,7 @@ pub(crate) fn count(replicas: u32) -> i32 {
     i32::try_from(replicas).unwrap_or(i32::MAX)
 }
 
+#[inline(always)]
 fn compute(
     spec: &MetricSpec,
     reading: Reading<'_>,
@@ -192,10 +260,10 @@ fn compute(
 /// A metric with a sample an instance.
 fn from_usage(usage: &Usage, current: i32, tolerances: Tolerances) -> Computed {
     let Usage { measured, ready, assumed, missing, unready } = *usage;
-    let status = MetricStatus { utilization: measured.utilization, average: Some(measured.average), value: None };
+    let shown = Shown::Usage(measured);
     let judge = |ratio: f64, counted: u32, how: Judged| {
         let replicas = if how == Judged::Multiplied { ceil(ratio * f64::from(counted)) } else { current };
-        Computed { replicas, status, ratio, counted: Some(counted), missing, unready, how }
+        Computed { replicas, shown, ratio, counted: Some(counted), missing, unready, how }
     };
     let Some((assumed, values)) = assumed else {
         let within = tolerances.contains(measured.ratio);
@@ -215,31 +283,32 @@ fn from_usage(usage: &Usage, current: i32, tolerances: Tolerances) -> Computed {
 }
 
 /// A metric of instances of which only the mean is known: all of them count alike.
+#[inline(always)]
 fn from_mean(mean: f64, target: PerInstance, look: &Observation<'_>, tolerances: Tolerances) -> Computed {
-    let (ratio, status) = match target {
+    let (ratio, shown) = match target {
         PerInstance::Utilization(percent) => {
             let utilization = whole(mean);
-            let status = MetricStatus { utilization: Some(utilization), ..MetricStatus::default() };
-            (f64::from(utilization) / f64::from(percent), status)
+            (f64::from(utilization) / f64::from(percent), Shown::Utilization(utilization))
         }
         #[expect(clippy::cast_precision_loss, reason = "Go's float64(int64)")]
         PerInstance::Average(target) => {
             let average = milli(mean);
-            (average as f64 / target as f64, MetricStatus { average: Some(average), ..MetricStatus::default() })
+            (average as f64 / target as f64, Shown::Average(average))
         }
     };
     let within = tolerances.contains(ratio);
-    let replicas = if within { count(look.current) } else { ceil(ratio * f64::from(look.ready)) };
+    let replicas = select_unpredictable(within, count(look.current), ceil(ratio * f64::from(look.ready)));
     let how = if within { Judged::WithinTolerance } else { Judged::Multiplied };
-    Computed { replicas, status, ratio, counted: Some(look.ready), missing: 0, unready: 0, how }
+    Computed { replicas, shown, ratio, counted: Some(look.ready), missing: 0, unready: 0, how }
 }
 
 /// One value, of an object or from outside: its ratio multiplies the instances that serve.
 #[expect(clippy::cast_precision_loss, reason = "Go's float64(int64)")]
+#[inline(always)]
 fn from_value(value: i64, target: i64, look: &Observation<'_>, tolerances: Tolerances) -> Result<Computed, Failure> {
     let ratio = value as f64 / target as f64;
-    let status = MetricStatus { value: Some(value), ..MetricStatus::default() };
-    let computed = |replicas, counted, how| Computed { replicas, status, ratio, counted, missing: 0, unready: 0, how };
+    let shown = Shown::Value(value);
+    let computed = |replicas, counted, how| Computed { replicas, shown, ratio, counted, missing: 0, unready: 0, how };
     if look.current == 0 {
         // From nothing there is no tolerance, and nothing to multiply.
         return Ok(computed(ceil(ratio), None, Judged::Multiplied));
@@ -257,34 +326,28 @@ fn from_value(value: i64, target: i64, look: &Observation<'_>, tolerances: Toler
 
 /// A total of which each replica has a share: the count there is doesn't matter, except to the tolerance.
 #[expect(clippy::cast_precision_loss, reason = "Go's float64(int64)")]
+#[inline(always)]
 fn from_total(total: i64, target: i64, look: &Observation<'_>, tolerances: Tolerances, external: bool) -> Computed {
     let existing = f64::from(look.existing);
     let ratio = total as f64 / (target as f64 * existing);
     let within = tolerances.contains(ratio);
-    let replicas = if within { count(look.existing) } else { ceil(total as f64 / target as f64) };
-    // An overflown sum stays what it is; a share of nobody is nothing that could be shown.
-    let average = match look.existing {
-        _ if external && total as f64 >= i64::MAX as f64 => Some(i64::MAX),
-        0 => None,
-        _ => Some(ceil_milli(total as f64 / existing)),
-    };
-    let status = MetricStatus { average, ..MetricStatus::default() };
+    let replicas = select_unpredictable(within, count(look.existing), ceil(total as f64 / target as f64));
+    let shown = Shown::Total { total, existing: look.existing, external };
     let how = if within { Judged::WithinTolerance } else { Judged::Multiplied };
-    Computed { replicas, status, ratio, counted: None, missing: 0, unready: 0, how }
+    Computed { replicas, shown, ratio, counted: None, missing: 0, unready: 0, how }
 }
 
 /// Rounded up, within Go's `int32`.
 #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, where Go leaves it to the machine")]
+#[inline]
 fn ceil(replicas: f64) -> i32 {
-    replicas.ceil() as i32
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "as above")]
-fn ceil_milli(amount: f64) -> i64 {
-    amount.ceil() as i64
+    // Not `f64::ceil`, which many targets have only as a function to call.
+    let below = replicas as i32;
+    below.saturating_add(i32::from(f64::from(below) < replicas))
 }
 
 /// All series of a reading in one sum; `add` says how an overflow ends. None: it has ended.
+#[inline(always)]
 fn sum(reading: Reading<'_>, add: fn(i64, i64) -> Option<i64>) -> Result<i64, Failure> {
     match reading {
         Reading::Series(series) if !series.is_empty() => {
@@ -316,7 +379,8 @@ fn add_or_saturate(sum: i64, value: i64) -> Option<i64> {
 fn proposed(metric: usize, spec: &MetricSpec, computed: &Computed, look: &Observation<'_>) -> Reason {
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     let units = |milli: i64| milli as f64 / 1000.0;
-    let Computed { status, ratio, counted, missing, unready, how, .. } = *computed;
+    let Computed { ratio, counted, missing, unready, how, .. } = *computed;
+    let status = computed.status();
     let (usage, target, utilization) = match (spec.target, status) {
         (MetricTarget::Utilization(target), _) => {
             (f64::from(status.utilization.unwrap_or_default()), f64::from(target), true)
@@ -327,7 +391,7 @@ fn proposed(metric: usize, spec: &MetricSpec, computed: &Computed, look: &Observ
         }
     };
     let effect = Effect::Proposed { metric, usage, target, utilization, ratio, counted, missing, unready, how };
-    Reason::new(super::NAME, f64::from(look.current), f64::from(computed.replicas), effect)
+    Reason::new(NAME, f64::from(look.current), f64::from(computed.replicas), effect)
 }
 
 #[cold]
@@ -343,5 +407,5 @@ fn note_failure(metric: usize, reading: Reading<'_>, failure: Failure, look: &Ob
         other => ("invalid", trace.keep(format_args!("{other}"))),
     };
     let current = f64::from(look.current);
-    trace.push(|| Reason::new(super::NAME, current, current, Effect::Unusable { metric, state, cause }));
+    trace.push(|| Reason::new(NAME, current, current, Effect::Unusable { metric, state, cause }));
 }

@@ -201,7 +201,7 @@ impl Restraint {
     pub(crate) fn periods(&self) -> Option<Periods> {
         match &self.how {
             How::Legacy { .. } => None,
-            How::Rules { up, down } => Some(Periods { up: up.longest_period(), down: down.longest_period() }),
+            How::Rules { up, down } => Some(Periods { up: up.longest_period, down: down.longest_period }),
         }
     }
 

@@ -70,16 +70,22 @@ impl From<&Metric> for MetricSpec {
     }
 }
 
-/// The nearest thousandth. Saturates; a NaN never gets here.
-#[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
+/// The nearest thousandth, halves away from zero. Saturates; a NaN never gets here.
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "`as` saturates; see below")]
+#[inline]
 pub(super) fn milli(units: f64) -> i64 {
-    (units * 1000.0).round() as i64
+    // Not `f64::round`, which many targets have only as a function to call. Beyond 2^52 there are no halves.
+    let thousandths = units * 1000.0;
+    let cut = thousandths as i64;
+    let rest = thousandths - cut as f64;
+    cut.saturating_add(i64::from(rest >= 0.5)).saturating_sub(i64::from(rest <= -0.5))
 }
 
 /// The whole percents of a percentage.
-#[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
+#[expect(clippy::cast_possible_truncation, reason = "`as` cuts off and saturates")]
+#[inline]
 pub(super) fn whole(percent: f64) -> i32 {
-    percent.trunc() as i32
+    percent as i32
 }
 
 /// What the flags of kube-controller-manager set for all HPAs.
@@ -120,5 +126,30 @@ impl Settings {
         let behavior = behavior.filter(|_| self.configurable_tolerance);
         let (down, up) = behavior.map_or((None, None), Behavior::tolerances);
         Tolerances { down: down.unwrap_or(self.tolerance), up: up.unwrap_or(self.tolerance) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousandths_are_the_nearest_and_percents_are_cut() {
+        let cases = [
+            (0.0, 0),
+            (1.5, 1500),
+            (0.0005, 1),
+            (0.000_499_999, 0),
+            (-0.0005, -1),
+            (-1.5, -1500),
+            (2.0_f64.powi(60), i64::MAX),
+            (-2.0_f64.powi(60), i64::MIN),
+            (f64::MAX, i64::MAX),
+        ];
+        for (units, want) in cases {
+            assert_eq!(milli(units), want, "{units}");
+            assert_eq!(milli(units), (units * 1000.0).round() as i64, "{units}");
+        }
+        assert_eq!((whole(79.9), whole(-79.9), whole(1e300)), (79, -79, i32::MAX));
     }
 }

@@ -132,7 +132,7 @@ impl<A: ScalingAlgorithm> Restrained<A> {
         } else if stabilized < current {
             (Direction::Down, self.restraint.lower_limit(look.now, count(current)))
         } else {
-            return need.with_signal(stabilized);
+            return Need::replicas(stabilized);
         };
         let edge = f64::from(limit.replicas.max(0));
         let limited = if direction == Direction::Up { stabilized.min(edge) } else { stabilized.max(edge) };
@@ -141,14 +141,18 @@ impl<A: ScalingAlgorithm> Restrained<A> {
                 Reason::new(self.name, stabilized, limited, self.restraint.why_limited(limit, direction, look.now))
             });
         }
-        need.with_signal(limited)
+        Need::replicas(limited)
     }
 }
 
 impl<A: ScalingAlgorithm> ScalingAlgorithm for Restrained<A> {
+    #[inline]
     fn evaluate(&mut self, look: &Observation<'_>, trace: &mut Trace) -> Result<Proposal, EvaluateError> {
         self.follow(look);
-        let proposal = self.inner.evaluate(&look.with_tolerances(self.tolerances), trace)?;
+        let proposal = match self.tolerances {
+            (None, None) => self.inner.evaluate(look, trace)?,
+            tolerances => self.inner.evaluate(&look.with_tolerances(tolerances), trace)?,
+        };
         let Proposal::Need(need) = proposal else {
             return Ok(proposal);
         };

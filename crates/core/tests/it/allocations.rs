@@ -1,13 +1,26 @@
 //! Once warm, a decision allocates nothing, traced or not.
 
+use std::time::Duration;
+
 use serde_json::json;
-use setpoint::{AlgorithmManager, Observation, Reading, Timestamp, Trace};
+use setpoint::hpa::{ControlLoop, MetricSpec, MetricTarget, Settings, Spec};
+use setpoint::{
+    AlgorithmManager, InstanceState, MetricKind, Observation, Phase, Readiness, Reading, Sample, Samples, Timestamp,
+    Trace,
+};
 use setpoint_testkit::allocations::counted;
 
 #[test]
 fn the_counter_counts() {
     assert_eq!(counted(|| Box::new(1)).1, 1);
     assert_eq!(counted(|| 1 + 1).1, 0);
+}
+
+fn rates() -> serde_json::Value {
+    json!({
+        "scaleUp": { "stabilizationWindowSeconds": 60, "policies": [{ "type": "Pods", "value": 3, "periodSeconds": 120 }] },
+        "scaleDown": { "policies": [{ "type": "Percent", "value": 20, "periodSeconds": 60 }], "tolerance": "50m" },
+    })
 }
 
 #[test]
@@ -18,6 +31,10 @@ fn a_warm_decision_allocates_nothing() {
         base("average-ratio"),
         base("weighted-ratio"),
         base("capped-smooth-ratio"),
+        base("hpa"),
+        base("hpa").with_stage("legacy-behavior", json!({})),
+        base("hpa").with_stage("behavior", rates()),
+        base("max-ratio").with_stage("behavior", rates()),
         base("max-ratio")
             .with_stage("smoothed", json!({}))
             .with_stage("stabilized", json!({ "scaleUpWindow": "1m", "scaleDownWindow": "5m" }))
@@ -27,11 +44,15 @@ fn a_warm_decision_allocates_nothing() {
         for mut trace in [Trace::new(), Trace::off()] {
             let mut manager = AlgorithmManager::new();
             let workload = manager.add(policy).expect("a good policy");
+            let mut current = 10;
             let mut look = |index: i64| {
                 let wobble = Reading::Value(((index * 37) % 100) as f64 / 40.0);
                 let readings = [wobble, Reading::Missing("scrape failed"), Reading::Value(0.7)];
-                let look = Observation::new(Timestamp::from_millis(index * 15_000), 10, &readings);
-                manager.decide(workload, &look, &mut trace).expect("a decision")
+                let look = Observation::new(Timestamp::from_millis(index * 15_000), current, &readings);
+                let decision = manager.decide(workload, &look, &mut trace).expect("a decision");
+                // It is followed, so that there are changes to remember.
+                current = decision.desired;
+                decision
             };
             // An hour to warm: the windows are full by then.
             for index in 0..240 {
@@ -41,6 +62,43 @@ fn a_warm_decision_allocates_nothing() {
                 let (decision, allocations) = counted(|| look(index));
                 assert_eq!(allocations, 0, "{}, {decision:?}", policy.algorithm.name.as_deref().unwrap_or_default());
             }
+        }
+    }
+}
+
+#[test]
+fn a_warm_sync_of_the_hpa_controller_allocates_nothing() {
+    let metrics = ["cpu", "memory"].map(|name| MetricSpec {
+        kind: MetricKind::Resource,
+        name: name.to_owned(),
+        container: None,
+        target: MetricTarget::Utilization(70),
+    });
+    let behavior = serde_json::from_value(rates()).expect("a behavior");
+    let spec = Spec { min: 1, max: 40, metrics: metrics.to_vec(), behavior: Some(behavior) };
+    let mut hpa = ControlLoop::new(&spec, Settings::default());
+    let started = Timestamp::from_millis(-3_600_000);
+    let pods = vec![InstanceState::new(Phase::Running, Readiness::Ready, started).with_started(Some(started)); 10];
+    let requests = vec![1000; pods.len()];
+    for mut trace in [Trace::new(), Trace::off()] {
+        let mut current = 10;
+        let mut sync = |index: i64| {
+            let now = Timestamp::from_millis(index * 15_000);
+            let sample = Sample { value: (index * 37) % 100 * 14, at: now, window: Duration::from_secs(30) };
+            let values = [Some(sample); 10];
+            let samples = Samples::new(&values).with_requests(&requests);
+            // One fails now and then.
+            let memory = if index % 7 == 0 { Reading::Missing("scrape failed") } else { Reading::Value(30.0) };
+            let readings = [Reading::Samples(&samples), memory];
+            let look = Observation::new(now, current, &readings).with_instances(&pods);
+            trace.clear();
+            let plan = hpa.plan(&look, &mut trace);
+            current = plan.write.unwrap_or(current);
+            hpa.finish(plan, true);
+        };
+        (0..240).for_each(&mut sync);
+        for index in 240..480 {
+            assert_eq!(counted(|| sync(index)).1, 0, "sync {index}");
         }
     }
 }

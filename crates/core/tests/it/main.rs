@@ -1,7 +1,9 @@
 //! The library as its users see it.
 
 mod allocations;
+mod behavior;
 mod handler;
+mod hpa;
 mod kubeai;
 mod laws;
 mod manager;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use setpoint::{AlgorithmSpec, Proposal, Registry, ScalingAlgorithm, StageSpec, Trace};
+use setpoint::{AlgorithmSpec, Proposal, Registry, ScalingAlgorithm, Trace};
 use setpoint_testkit::laws::{self, Subject};
 use setpoint_testkit::looks::{self, Look};
 
@@ -12,20 +12,22 @@ const NATIVE: &str = "capped-smooth-ratio";
 #[test]
 fn a_plugin_keeps_the_laws() {
     let registry = crate::registry();
-    laws::check(
-        &Subject { registry: &registry, algorithm: AlgorithmSpec::named(PLUGIN, json!({})), stages: vec![] },
-        12,
-    );
+    let plugin = Subject::new(&registry, PLUGIN).monotone();
+    laws::check(&plugin, 12);
+    laws::check(&plugin.with_pods(), 6);
 }
 
 #[test]
 fn a_plugin_inside_native_stages_keeps_the_laws() {
     let registry = crate::registry();
-    let stages = vec![
-        StageSpec { name: "stabilized".into(), config: json!({ "scaleDownWindow": "2m" }) },
-        StageSpec { name: "capped".into(), config: json!({ "maxScaleUp": "20%" }) },
-    ];
-    laws::check(&Subject { registry: &registry, algorithm: AlgorithmSpec::named(PLUGIN, json!({})), stages }, 8);
+    let plugin = Subject::new(&registry, PLUGIN).monotone();
+    let stages = plugin
+        .clone()
+        .in_stage("stabilized", json!({ "scaleDownWindow": "2m" }))
+        .in_stage("capped", json!({ "maxScaleUp": "20%" }));
+    laws::check(&stages, 8);
+    let behavior = json!({ "scaleUp": { "policies": [{ "type": "Percent", "value": 20, "periodSeconds": 60 }] } });
+    laws::check(&plugin.in_stage("behavior", behavior), 8);
 }
 
 fn configs() -> impl Strategy<Value = Value> {
