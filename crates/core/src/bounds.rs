@@ -63,8 +63,9 @@ impl Bounds {
 
     /// The nearest count inside.
     #[must_use]
+    #[inline]
     pub fn clamp(self, replicas: u32) -> u32 {
-        replicas.clamp(self.min, self.max)
+        replicas.max(self.min).min(self.max)
     }
 }
 

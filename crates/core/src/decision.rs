@@ -42,11 +42,10 @@ pub enum Outcome {
 /// [`MAX_REPLICAS`] is [`MAX_REPLICAS`]; a need is never NaN ([`Need`](crate::Need) refuses it).
 #[inline]
 pub(crate) fn round_up(need: f64) -> u32 {
-    let bounded = need.clamp(0.0, f64::from(MAX_REPLICAS));
     // Not `f64::ceil`, which many targets have only as a function to call.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to u32's range above")]
-    let below = bounded as u32;
-    below + u32::from(f64::from(below) < bounded)
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates at both ends")]
+    let below = need as u32;
+    below.saturating_add(u32::from(f64::from(below) < need)).min(MAX_REPLICAS)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod control_loop;
 mod history;
 pub(crate) mod instances;
 mod manifest;
-mod metrics;
+pub(crate) mod metrics;
 pub mod requests;
 pub(crate) mod restraint;
 mod spec;

@@ -45,6 +45,14 @@ pub enum Hold {
     Said,
 }
 
+impl From<u32> for Need {
+    /// A whole number of replicas.
+    #[inline]
+    fn from(replicas: u32) -> Self {
+        Self::of(f64::from(replicas))
+    }
+}
+
 /// An exact, unrounded number of replicas.
 ///
 /// A ratio leaf's need is kept as what it was computed from, `ratio × current`, so that a stage can smooth
@@ -59,6 +67,12 @@ pub struct Need {
 }
 
 impl Need {
+    /// Of a number that is finite and not negative.
+    #[inline]
+    const fn of(replicas: f64) -> Self {
+        Self { signal: replicas, base: None, tolerance: Tolerances::NONE, may_shrink: true }
+    }
+
     /// An absolute number of replicas.
     ///
     /// # Errors
@@ -67,7 +81,7 @@ impl Need {
     #[inline]
     pub fn replicas(replicas: f64) -> Result<Self, EvaluateError> {
         if replicas.is_finite() && replicas >= 0.0 {
-            Ok(Self { signal: replicas, base: None, tolerance: Tolerances::NONE, may_shrink: true })
+            Ok(Self::of(replicas))
         } else {
             Err(EvaluateError::nonsense(format!("a need must be a finite number of at least 0, got {replicas}")))
         }
@@ -139,6 +153,9 @@ impl Need {
     /// A stage that compares the need with the current count settles it first.
     #[inline]
     pub fn settle(self, current: u32, trace: &mut Trace) -> Self {
+        if self.base.is_none() && self.may_shrink {
+            return self;
+        }
         let exact = self.exact();
         let current = f64::from(current);
         let effect = if self.base.is_some() && self.tolerance.contains(self.signal) {

@@ -38,6 +38,12 @@ impl Timestamp {
 }
 
 impl Timestamp {
+    /// So many milliseconds earlier. Saturates.
+    #[inline]
+    pub(crate) const fn minus_millis(self, millis: i64) -> Self {
+        Self(self.0.saturating_sub(millis))
+    }
+
     /// How long after `earlier` this is; zero if it isn't.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
@@ -52,7 +58,9 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-fn millis(duration: Duration) -> i64 {
+/// In milliseconds. Saturates.
+#[inline]
+pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 

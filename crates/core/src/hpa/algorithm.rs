@@ -146,8 +146,15 @@ impl ScalingAlgorithm for Hpa {
             Self::note(Effect::OutsideBounds, current, trace);
             return Ok(Proposal::Hold(Hold::OutsideBounds));
         }
-        match self.metrics.judge(look, look.tolerances(self.tolerances), trace, |_| ()) {
-            Verdict::Proposal { replicas, .. } => Need::replicas(f64::from(replicas.max(0))).map(Proposal::Need),
+        let tolerances = look.tolerances(self.tolerances);
+        // Usually no metric fails and nobody asks why.
+        if !trace.is_on()
+            && let Some(replicas) = self.metrics.highest(look, tolerances)
+        {
+            return Ok(need(replicas));
+        }
+        match self.metrics.judge(look, tolerances, trace, |_| ()) {
+            Verdict::Proposal { replicas, .. } => Ok(need(replicas)),
             Verdict::Failed { all, .. } => {
                 let why = if all { Hold::NoReadings } else { Hold::ShrinkBlocked };
                 Self::note(Effect::Held { why }, current, trace);
@@ -170,6 +177,11 @@ impl ScalingAlgorithm for Hpa {
         (self.scaled_to_zero, self.noticed) = (scaled_to_zero, noticed);
         Ok(())
     }
+}
+
+#[inline]
+fn need(replicas: i32) -> Proposal {
+    Need::from(replicas.max(0).unsigned_abs()).into()
 }
 
 /// Whether HPA can have such a metric.

@@ -138,7 +138,7 @@ impl Behavior {
             window: Duration::from_secs(window),
             select: given.select_policy.unwrap_or_default(),
             longest_period: policies.iter().map(ScalingPolicy::period).max().unwrap_or_default(),
-            policies: policies.into(),
+            rates: policies.into_iter().map(|policy| Rate::new(policy, direction)).collect(),
         }
     }
 }
@@ -179,12 +179,32 @@ const DEFAULT_UP: [ScalingPolicy; 2] = [
 const DEFAULT_DOWN: [ScalingPolicy; 1] = [ScalingPolicy { kind: PolicyKind::Percent, value: 100, period_seconds: 15 }];
 
 /// One direction's rules, complete.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rules {
     pub(crate) window: Duration,
     pub(crate) select: SelectPolicy,
-    pub(crate) policies: Box<[ScalingPolicy]>,
+    pub(crate) rates: Box<[Rate]>,
     pub(crate) longest_period: Duration,
+}
+
+/// A policy, with what it takes to apply it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Rate {
+    pub(crate) policy: ScalingPolicy,
+    pub(crate) period_ms: i64,
+    /// What a percentage multiplies the count by, in the order in which Kubernetes computes it.
+    pub(crate) factor: f64,
+}
+
+impl Rate {
+    fn new(policy: ScalingPolicy, direction: Direction) -> Self {
+        let percent = f64::from(policy.value) / 100.0;
+        let factor = match direction {
+            Direction::Up => 1.0 + percent,
+            Direction::Down => 1.0 - percent,
+        };
+        Self { policy, period_ms: i64::from(policy.period_seconds) * 1000, factor }
+    }
 }
 
 impl ScalingPolicy {

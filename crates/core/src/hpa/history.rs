@@ -10,90 +10,147 @@ use crate::state::{StateError, StateReader};
 use crate::time::Timestamp;
 
 /// Proposals with their times.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Recommendations {
-    entries: Vec<(Timestamp, f64)>,
+    /// Apart from the proposals, since each look goes through all times and seldom through those.
+    times: Vec<Timestamp>,
+    proposals: Vec<f64>,
+    newest: Timestamp,
+    /// The windows of the last look, and their extremes: while those are inside, no other entry has to be looked at.
+    lengths: Lengths,
+    lowest: (Timestamp, f64),
+    highest: (Timestamp, f64),
 }
 
-/// What a look at the recommendations found: the extremes, the newest proposal among them, and the place that the
-/// newest may take.
+/// In no window.
+const LONG_AGO: Timestamp = Timestamp::from_millis(i64::MIN);
+
+impl Default for Recommendations {
+    fn default() -> Self {
+        Self {
+            times: Vec::new(),
+            proposals: Vec::new(),
+            newest: LONG_AGO,
+            lengths: Lengths { up: 0, down: 0, old: 0 },
+            lowest: (LONG_AGO, 0.0),
+            highest: (LONG_AGO, 0.0),
+        }
+    }
+}
+
+/// How long proposals count, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lengths {
+    /// On the way up.
+    pub(crate) up: i64,
+    /// On the way down.
+    pub(crate) down: i64,
+    /// An older entry is in no window.
+    pub(crate) old: i64,
+}
+
+/// What a look at the recommendations found: the extremes, the newest proposal among them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Windows {
     pub(crate) lowest: f64,
     pub(crate) highest: f64,
-    replace: Option<usize>,
 }
 
 impl Recommendations {
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.times.is_empty()
+    }
+
+    fn push(&mut self, at: Timestamp, proposal: f64) {
+        self.times.push(at);
+        self.proposals.push(proposal);
+        self.newest = self.newest.max(at);
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (Timestamp, f64)> {
+        self.times.iter().copied().zip(self.proposals.iter().copied())
     }
 
     /// The first entry of an empty history: what there is, so that a start takes nothing away at once.
     pub(crate) fn seed(&mut self, now: Timestamp, current: f64) {
-        if self.entries.is_empty() {
-            self.entries.push((now, current));
+        if self.is_empty() {
+            self.push(now, current);
         }
     }
 
-    /// The lowest of the `up` window and the highest of the `down` window, `proposal` included. An entry counts
-    /// while it is younger than the window is long.
+    /// The lowest of the up window and the highest of the down window, `proposal` included, which is kept. An entry
+    /// counts while it is younger than the window is long.
     #[inline]
-    pub(crate) fn windows(&self, now: Timestamp, proposal: f64, up: Duration, down: Duration) -> Windows {
-        let (up_edge, down_edge) = (now - up, now - down);
-        // Selects, for the load decides which way each would branch.
-        let (mut lowest, mut highest, mut old) = (proposal, proposal, usize::MAX);
-        let old_edge = up_edge.min(down_edge);
-        for (index, &(at, need)) in self.entries.iter().enumerate() {
-            lowest = select_unpredictable((at > up_edge) & (need < lowest), need, lowest);
-            highest = select_unpredictable((at > down_edge) & (need > highest), need, highest);
-            old = select_unpredictable(at < old_edge, index, old);
+    pub(crate) fn add(&mut self, now: Timestamp, proposal: f64, lengths: Lengths) -> Windows {
+        let (up_edge, down_edge) = (now.minus_millis(lengths.up), now.minus_millis(lengths.down));
+        // As long as windows only move on, what was the extreme stays it until it drops out.
+        if self.lengths != lengths || now < self.newest {
+            self.lengths = lengths;
+            (self.lowest.0, self.highest.0) = (LONG_AGO, LONG_AGO);
         }
-        Windows { lowest, highest, replace: (old != usize::MAX).then_some(old) }
+        if self.lowest.0 <= up_edge {
+            self.lowest = self.extreme(up_edge, (now, proposal), |one, other| one < other);
+        }
+        if self.highest.0 <= down_edge {
+            self.highest = self.extreme(down_edge, (now, proposal), |one, other| one > other);
+        }
+        // Of equal ones the newest, which stays longest.
+        self.lowest = select_unpredictable(proposal <= self.lowest.1, (now, proposal), self.lowest);
+        self.highest = select_unpredictable(proposal >= self.highest.1, (now, proposal), self.highest);
+        self.keep(now, proposal, now.minus_millis(lengths.old));
+        Windows { lowest: self.lowest.1, highest: self.highest.1 }
     }
 
-    /// The highest of one window, as HPA without `behavior` has it: an entry exactly as old as the window is long
-    /// still counts.
-    pub(crate) fn legacy_window(&self, now: Timestamp, proposal: f64, window: Duration) -> Windows {
-        let edge = now - window;
-        let mut found = Windows { lowest: proposal, highest: proposal, replace: None };
-        for (index, &(at, need)) in self.entries.iter().enumerate() {
-            if at < edge {
-                found.replace = Some(index);
-            } else if need > found.highest {
-                found.highest = need;
-            }
+    /// The newest of the most extreme entries after `edge`, or `proposal`.
+    fn extreme(
+        &self,
+        edge: Timestamp,
+        proposal: (Timestamp, f64),
+        is_more: impl Fn(f64, f64) -> bool,
+    ) -> (Timestamp, f64) {
+        if self.newest <= edge {
+            return proposal;
         }
-        found
+        let inside = self.entries().filter(|&(at, _)| at > edge);
+        inside.fold(proposal, |most, entry| {
+            let newer = entry.1 == most.1 && entry.0 > most.0;
+            if is_more(entry.1, most.1) || newer { entry } else { most }
+        })
     }
 
-    /// Keeps `proposal`, in the place that `windows` found for it.
-    pub(crate) fn record(&mut self, now: Timestamp, proposal: f64, windows: Windows) {
-        match windows.replace {
-            Some(index) => self.entries[index] = (now, proposal),
-            None => self.entries.push((now, proposal)),
+    /// In the place of the last entry before `edge`, or at the end.
+    fn keep(&mut self, now: Timestamp, proposal: f64, edge: Timestamp) {
+        let mut place = self.times.len();
+        for (index, &at) in self.times.iter().enumerate() {
+            place = select_unpredictable(at < edge, index, place);
+        }
+        if let (Some(time), Some(old)) = (self.times.get_mut(place), self.proposals.get_mut(place)) {
+            (*time, *old) = (now, proposal);
+            self.newest = self.newest.max(now);
+        } else {
+            self.push(now, proposal);
         }
     }
 
     /// When something that `is_such` was proposed last.
     pub(crate) fn last_proposed(&self, is_such: impl Fn(f64) -> bool) -> Option<Timestamp> {
-        self.entries.iter().filter(|&&(_, need)| is_such(need)).map(|&(at, _)| at).max()
+        self.entries().filter(|&(_, need)| is_such(need)).map(|(at, _)| at).max()
     }
 
     pub(crate) fn write(&self, state: &mut Vec<u8>) {
-        write_count(self.entries.len(), state);
-        for (at, need) in &self.entries {
+        write_count(self.times.len(), state);
+        for (at, proposal) in self.entries() {
             state.extend(at.as_millis().to_le_bytes());
-            state.extend(need.to_le_bytes());
+            state.extend(proposal.to_le_bytes());
         }
     }
 
     pub(crate) fn read(reader: &mut StateReader<'_>) -> Result<Self, StateError> {
-        let mut entries = Vec::new();
+        let mut read = Self::default();
         for _ in 0..reader.u32()? {
-            entries.push((Timestamp::from_millis(reader.i64()?), reader.finite()?));
+            read.push(Timestamp::from_millis(reader.i64()?), reader.finite()?);
         }
-        Ok(Self { entries })
+        Ok(read)
     }
 }
 
@@ -112,11 +169,11 @@ struct Change {
 }
 
 impl Changes {
-    /// The replicas changed within `period`. A change exactly as old as the period is long no longer counts.
-    pub(crate) fn within(&self, period: Duration, now: Timestamp) -> i32 {
-        let edge = now - period;
-        let counted = self.entries.iter().filter(|change| change.at > edge);
-        counted.fold(0, |sum, change| sum.wrapping_add(change.replicas))
+    /// The replicas changed after `edge`.
+    #[inline]
+    pub(crate) fn after(&self, edge: Timestamp) -> i32 {
+        let counted = |change: &Change| select_unpredictable(change.at > edge, change.replicas, 0);
+        self.entries.iter().fold(0, |sum, change| sum.wrapping_add(counted(change)))
     }
 
     /// The oldest change within `period`.
@@ -177,25 +234,36 @@ mod tests {
     proptest! {
         #[test]
         fn a_window_s_extremes_are_those_of_a_list_that_forgets_nothing(
-            steps in prop::collection::vec((0_u64..40, 0_u32..50), 1..200),
-            up in 0_u64..100,
-            down in 0_u64..100,
+            // Now and then the clock steps back.
+            steps in prop::collection::vec((prop_oneof![9 => 0_i64..40, 1 => -50_i64..0], 0_u32..50), 1..200),
+            up in 0_i64..100,
+            down in 0_i64..100,
         ) {
-            let (up, down) = (Duration::from_millis(up), Duration::from_millis(down));
+            let lengths = Lengths { up, down, old: i64::MAX };
             let mut kept = Recommendations::default();
-            let mut all: Vec<(Timestamp, f64)> = Vec::new();
-            let mut now = Timestamp::default();
+            let mut all: Vec<(i64, f64)> = Vec::new();
+            let mut now = 0;
             for (step, need) in steps {
-                now = now + Duration::from_millis(step);
+                now += step;
                 let need = f64::from(need);
                 let inside = |window| all.iter().filter(move |&&(at, _)| at > now - window).map(|&(_, need)| need);
-                let windows = kept.windows(now, need, up, down);
+                let windows = kept.add(Timestamp::from_millis(now), need, lengths);
                 prop_assert_eq!(windows.lowest, inside(up).fold(need, f64::min));
                 prop_assert_eq!(windows.highest, inside(down).fold(need, f64::max));
-                kept.record(now, need, windows);
                 all.push((now, need));
             }
         }
+    }
+
+    #[test]
+    fn entries_that_no_window_reaches_give_their_place_away() {
+        let lengths = Lengths { up: 0, down: 30, old: 30 };
+        let mut kept = Recommendations::default();
+        for look in 0..100 {
+            kept.add(Timestamp::from_millis(look * 10), 1.0, lengths);
+        }
+        // One that is as old as the window is long no longer counts, and is not old yet.
+        assert_eq!(kept.times.len(), 4);
     }
 
     #[test]
@@ -207,7 +275,7 @@ mod tests {
         }
         changes.record(at(100), 5, Duration::from_millis(10));
         // Two old ones survive, and a longer period finds them again.
-        assert_eq!(changes.within(Duration::from_millis(1000), at(100)), 7);
-        assert_eq!(changes.within(Duration::from_millis(10), at(100)), 5);
+        assert_eq!(changes.after(at(-900)), 7);
+        assert_eq!(changes.after(at(90)), 5);
     }
 }

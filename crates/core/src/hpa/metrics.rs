@@ -148,8 +148,19 @@ impl Metrics {
         self.specs.iter().any(|spec| matches!(spec.kind, MetricKind::Object | MetricKind::External))
     }
 
-    /// All metrics, one reading each. `each` is told what every one of them came to.
+    /// The highest proposal, if no metric fails: what [`judge`](Self::judge) comes to then.
     #[inline]
+    pub(crate) fn highest(&self, look: &Observation<'_>, tolerances: Tolerances) -> Option<i32> {
+        let mut highest = 0;
+        for (spec, reading) in self.specs.iter().zip(look.readings) {
+            let proposal = compute(spec, *reading, look, tolerances, self.start).ok()?.replicas;
+            highest = select_unpredictable(is_higher(proposal, highest), proposal, highest);
+        }
+        Some(highest)
+    }
+
+    /// All metrics, one reading each. `each` is told what every one of them came to.
+    #[inline(never)]
     pub(crate) fn judge(
         &self,
         look: &Observation<'_>,
@@ -161,11 +172,10 @@ impl Metrics {
         for (index, (spec, reading)) in self.specs.iter().zip(look.readings).enumerate() {
             let result = compute(spec, *reading, look, tolerances, self.start);
             match result {
-                // A proposal of 0 gives way to any later one: it is HPA's "none yet".
                 Ok(computed) => {
-                    let higher = (replicas == 0) | (computed.replicas > replicas);
-                    replicas = select_unpredictable(higher, computed.replicas, replicas);
-                    metric = select_unpredictable(higher, index, metric);
+                    if is_higher(computed.replicas, replicas) {
+                        (replicas, metric) = (computed.replicas, index);
+                    }
                 }
                 Err(failure) => {
                     failed = failed.or(Some((index, failure)));
@@ -210,9 +220,16 @@ impl Metrics {
     }
 }
 
+/// A proposal of 0 gives way to any later one: it is HPA's "none yet".
+#[inline]
+fn is_higher(proposal: i32, so_far: i32) -> bool {
+    (so_far == 0) | (proposal > so_far)
+}
+
 /// A count in HPA's own type. No count is larger than that holds.
+#[inline]
 pub(crate) fn count(replicas: u32) -> i32 {
-    i32::try_from(replicas).unwrap_or(i32::MAX)
+    replicas.min(i32::MAX.unsigned_abs()).cast_signed()
 }
 
 #[inline(always)]
@@ -340,7 +357,7 @@ fn from_total(total: i64, target: i64, look: &Observation<'_>, tolerances: Toler
 /// Rounded up, within Go's `int32`.
 #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, where Go leaves it to the machine")]
 #[inline]
-fn ceil(replicas: f64) -> i32 {
+pub(super) fn ceil(replicas: f64) -> i32 {
     // Not `f64::ceil`, which many targets have only as a function to call.
     let below = replicas as i32;
     below.saturating_add(i32::from(f64::from(below) < replicas))

@@ -4,13 +4,15 @@
 //! `calculateScaleUpLimitWithScalingRules`, `calculateScaleDownLimitWithBehaviors`, and for an HPA without
 //! `behavior` `stabilizeRecommendation` and `calculateScaleUpLimit`.
 
+use std::hint::select_unpredictable;
 use std::time::Duration;
 
-use super::behavior::{Behavior, PolicyKind, Rules, ScalingPolicy, SelectPolicy};
-use super::history::{Changes, Recommendations};
+use super::behavior::{Behavior, PolicyKind, Rate, Rules, SelectPolicy};
+use super::history::{Changes, Lengths, Recommendations};
+use super::metrics::ceil;
 use crate::observation::Action;
 use crate::state::{StateError, StateReader};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, millis};
 use crate::trace::{Direction, Effect};
 
 /// The windows and rates of one workload, with what they remember.
@@ -88,20 +90,21 @@ impl Restraint {
     /// What the windows make of `proposal`, which is remembered as it came.
     #[inline]
     pub(crate) fn stabilize(&mut self, now: Timestamp, current: f64, proposal: f64) -> f64 {
-        let (windows, stabilized) = match &self.how {
+        match &self.how {
             How::Legacy { window } => {
-                let windows = self.recommendations.legacy_window(now, proposal, *window);
+                let window = millis(*window);
+                // An entry exactly as old as the window is long still counts.
+                let lengths = Lengths { up: 0, down: window.saturating_add(1), old: window };
                 // Whatever was the highest, also where that is a growth that the newest proposal doesn't ask for.
-                (windows, windows.highest)
+                self.recommendations.add(now, proposal, lengths).highest
             }
             How::Rules { up, down } => {
-                let windows = self.recommendations.windows(now, proposal, up.window, down.window);
+                let (up, down) = (millis(up.window), millis(down.window));
+                let windows = self.recommendations.add(now, proposal, Lengths { up, down, old: up.max(down) });
                 // From current, up as far as all agree, down no further than one allows.
-                (windows, current.max(windows.lowest).min(windows.highest))
+                current.max(windows.lowest).min(windows.highest)
             }
-        };
-        self.recommendations.record(now, proposal, windows);
-        stabilized
+        }
     }
 
     /// Why [`stabilize`](Self::stabilize) made `stabilized` of `proposal`, and until when it would again.
@@ -121,6 +124,7 @@ impl Restraint {
     }
 
     /// The most that rates allow from `current`.
+    #[inline]
     pub(crate) fn upper_limit(&self, now: Timestamp, current: i32) -> Limit {
         match &self.how {
             // Go: int32(math.Max(2 * float64(current), 4)).
@@ -130,6 +134,7 @@ impl Restraint {
     }
 
     /// The least that rates allow from `current`.
+    #[inline]
     pub(crate) fn lower_limit(&self, now: Timestamp, current: i32) -> Limit {
         match &self.how {
             How::Legacy { .. } => Limit { replicas: i32::MIN, by: By::Nothing },
@@ -145,26 +150,27 @@ impl Restraint {
             (SelectPolicy::Max, Direction::Up) | (SelectPolicy::Min, Direction::Down) => true,
             (SelectPolicy::Min, Direction::Up) | (SelectPolicy::Max, Direction::Down) => false,
         };
-        let mut chosen = Limit { replicas: if want_higher { i32::MIN } else { i32::MAX }, by: By::Nothing };
-        for (index, policy) in rules.policies.iter().enumerate() {
-            let (added, removed) = self.changed_within(policy.period(), now);
-            let start = current.wrapping_sub(added).wrapping_add(removed);
-            let replicas = policy.limit(direction, start);
-            let better = if want_higher { replicas > chosen.replicas } else { replicas < chosen.replicas };
-            if index == 0 || better {
-                chosen = Limit { replicas, by: By::Policy { index, start } };
+        // The extreme, the policy that it comes from, and the count when that one's period began.
+        let mut chosen = (if want_higher { i32::MIN } else { i32::MAX }, 0, current);
+        let mut since = (0, current);
+        for (index, rate) in rules.rates.iter().enumerate() {
+            // Most policies of a direction have one period.
+            if since.0 != rate.period_ms {
+                let edge = now.minus_millis(rate.period_ms);
+                let (added, removed) = (self.added.after(edge), self.removed.after(edge));
+                since = (rate.period_ms, current.wrapping_sub(added).wrapping_add(removed));
             }
+            let replicas = rate.limit(direction, since.1);
+            let better = if want_higher { replicas > chosen.0 } else { replicas < chosen.0 };
+            chosen = select_unpredictable(better | (index == 0), (replicas, index, since.1), chosen);
         }
+        let (replicas, index, start) = chosen;
         // Overdrawn, as after a correction to the bounds: it waits, and takes nothing back.
-        chosen.replicas = match direction {
-            Direction::Up => chosen.replicas.max(current),
-            Direction::Down => chosen.replicas.min(current),
+        let replicas = match direction {
+            Direction::Up => replicas.max(current),
+            Direction::Down => replicas.min(current),
         };
-        chosen
-    }
-
-    fn changed_within(&self, period: Duration, now: Timestamp) -> (i32, i32) {
-        (self.added.within(period, now), self.removed.within(period, now))
+        Limit { replicas, by: By::Policy { index, start } }
     }
 
     /// Why a rate stopped at `limit`, and until when it would again.
@@ -176,7 +182,7 @@ impl Restraint {
         };
         match limit.by {
             By::Policy { index, start } => {
-                let policy = rules.policies[index];
+                let policy = rules.rates[index].policy;
                 let period = policy.period();
                 let oldest =
                     [&self.added, &self.removed].into_iter().filter_map(|it| it.oldest_within(period, now)).min();
@@ -236,18 +242,18 @@ impl Restraint {
     }
 }
 
-impl ScalingPolicy {
+impl Rate {
     /// How far this policy lets the count go, when there were `start` replicas as its period began.
+    #[inline]
     fn limit(&self, direction: Direction, start: i32) -> i32 {
-        let percent = f64::from(self.value) / 100.0;
         #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, where Go leaves it to the machine")]
-        match (self.kind, direction) {
-            (PolicyKind::Pods, Direction::Up) => start.wrapping_add(self.value),
-            (PolicyKind::Pods, Direction::Down) => start.wrapping_sub(self.value),
+        match (self.policy.kind, direction) {
+            (PolicyKind::Pods, Direction::Up) => start.wrapping_add(self.policy.value),
+            (PolicyKind::Pods, Direction::Down) => start.wrapping_sub(self.policy.value),
             // Up is rounded up, or 10 % of 4 would never add one: and 100 + 10 % is 110.00000000000001, so 111.
-            (PolicyKind::Percent, Direction::Up) => (f64::from(start) * (1.0 + percent)).ceil() as i32,
+            (PolicyKind::Percent, Direction::Up) => ceil(f64::from(start) * self.factor),
             // Down is cut off: 80 % off 20 leaves 3.999999999999999, so 3.
-            (PolicyKind::Percent, Direction::Down) => (f64::from(start) * (1.0 - percent)) as i32,
+            (PolicyKind::Percent, Direction::Down) => (f64::from(start) * self.factor) as i32,
         }
     }
 }

@@ -74,11 +74,15 @@ impl From<&Metric> for MetricSpec {
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "`as` saturates; see below")]
 #[inline]
 pub(super) fn milli(units: f64) -> i64 {
-    // Not `f64::round`, which many targets have only as a function to call. Beyond 2^52 there are no halves.
+    // Not `f64::round`, which many targets have only as a function to call. Beyond 2^52 there is nothing to round.
+    const WHOLE: f64 = 4_503_599_627_370_496.0;
     let thousandths = units * 1000.0;
     let cut = thousandths as i64;
+    if thousandths.abs() >= WHOLE {
+        return cut;
+    }
     let rest = thousandths - cut as f64;
-    cut.saturating_add(i64::from(rest >= 0.5)).saturating_sub(i64::from(rest <= -0.5))
+    cut + i64::from(rest >= 0.5) - i64::from(rest <= -0.5)
 }
 
 /// The whole percents of a percentage.

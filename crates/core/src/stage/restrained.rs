@@ -1,5 +1,6 @@
 //! `behavior`: HPA's windows and rates, around any algorithm.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -9,6 +10,7 @@ use crate::algorithm::ScalingAlgorithm;
 use crate::decision::round_up;
 use crate::failure::EvaluateError;
 use crate::hpa::Behavior;
+use crate::hpa::metrics::count;
 use crate::hpa::restraint::{Periods, Restraint};
 use crate::observation::{Noticed, Observation};
 use crate::proposal::{Need, Proposal};
@@ -58,8 +60,9 @@ pub struct Restrained<A> {
     restraint: Restraint,
     tolerances: (Option<f64>, Option<f64>),
     noticed: Noticed,
-    /// Of the rules of the last look: a change is noticed one look after it was made, by rules that may be others.
-    made_under: Option<Periods>,
+    /// Of the rules that a restored state was made under: the change after its last look was made under them, and is
+    /// noticed by rules that may be others.
+    made_under: Option<Option<Periods>>,
 }
 
 impl<A: ScalingAlgorithm> Restrained<A> {
@@ -102,46 +105,47 @@ impl<A: ScalingAlgorithm> Restrained<A> {
         }
     }
 
+    #[inline]
     fn follow(&mut self, look: &Observation<'_>) {
         if let Some(action) = self.noticed.new_in(look) {
-            self.restraint.record(action, self.made_under);
+            let periods = self.made_under.unwrap_or_else(|| self.restraint.periods());
+            self.restraint.record(action, periods);
         }
-        self.made_under = self.restraint.periods();
+        self.made_under = None;
         if !self.restraint.is_seeded() {
             self.restraint.seed(look.now, f64::from(look.current));
         }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "every recommendation came from a count")]
-    fn restrain(&mut self, need: Need, look: &Observation<'_>, trace: &mut Trace) -> Result<Need, EvaluateError> {
-        let need = need.settle(look.current, trace);
-        let (exact, current) = (need.exact(), f64::from(look.current));
-        let whole = f64::from(round_up(exact));
-        if whole != exact {
+    #[inline]
+    fn restrain(&mut self, need: Need, look: &Observation<'_>, trace: &mut Trace) -> Need {
+        let exact = need.settle(look.current, trace).exact();
+        let (whole, current) = (f64::from(round_up(exact)), f64::from(look.current));
+        if trace.is_on() && whole != exact {
             trace.push(|| Reason::new("rounding", exact, whole, Effect::RoundedUp));
         }
         let stabilized = self.restraint.stabilize(look.now, current, whole);
-        if stabilized != whole {
+        if trace.is_on() && stabilized != whole {
             trace.push(|| {
                 Reason::new(self.name, whole, stabilized, self.restraint.why_stabilized(look.now, whole, stabilized))
             });
         }
-        let count = |number: f64| number as i32;
-        let (direction, limit) = if stabilized > current {
-            (Direction::Up, self.restraint.upper_limit(look.now, count(current)))
-        } else if stabilized < current {
-            (Direction::Down, self.restraint.lower_limit(look.now, count(current)))
-        } else {
-            return Need::replicas(stabilized);
+        let (wanted, current) = (stabilized as i32, count(look.current));
+        let (direction, limit) = match wanted.cmp(&current) {
+            Ordering::Greater => (Direction::Up, self.restraint.upper_limit(look.now, current)),
+            Ordering::Less => (Direction::Down, self.restraint.lower_limit(look.now, current)),
+            Ordering::Equal => return look.current.into(),
         };
-        let edge = f64::from(limit.replicas.max(0));
-        let limited = if direction == Direction::Up { stabilized.min(edge) } else { stabilized.max(edge) };
-        if limited != stabilized {
-            trace.push(|| {
-                Reason::new(self.name, stabilized, limited, self.restraint.why_limited(limit, direction, look.now))
-            });
+        let limited = match direction {
+            Direction::Up => wanted.min(limit.replicas),
+            Direction::Down => wanted.max(limit.replicas),
+        };
+        if trace.is_on() && limited != wanted {
+            let why = self.restraint.why_limited(limit, direction, look.now);
+            trace.push(|| Reason::new(self.name, stabilized, f64::from(limited), why));
         }
-        Need::replicas(limited)
+        limited.max(0).unsigned_abs().into()
     }
 }
 
@@ -158,19 +162,18 @@ impl<A: ScalingAlgorithm> ScalingAlgorithm for Restrained<A> {
         };
         let bounded = look.bounds.clamp(look.current);
         if look.current != 0 && bounded != look.current {
-            let need = Need::replicas(f64::from(bounded))?;
             trace.clear();
-            trace.push(|| Reason::new(self.name, f64::from(look.current), need.exact(), Effect::OutsideBounds));
-            return Ok(need.into());
+            trace.push(|| Reason::new(self.name, look.current.into(), bounded.into(), Effect::OutsideBounds));
+            return Ok(Need::from(bounded).into());
         }
-        self.restrain(need, look, trace).map(Proposal::Need)
+        Ok(self.restrain(need, look, trace).into())
     }
 
     // Version, the newest change noticed, the periods it was made under, the histories, and then the inner algorithm's state.
     fn snapshot(&mut self, state: &mut Vec<u8>) -> Result<(), StateError> {
         state.push(Self::STATE_VERSION);
         self.noticed.write(state);
-        write_periods(self.made_under, state);
+        write_periods(self.made_under.unwrap_or_else(|| self.restraint.periods()), state);
         self.restraint.write(state);
         self.inner.snapshot(state)
     }
@@ -180,7 +183,7 @@ impl<A: ScalingAlgorithm> ScalingAlgorithm for Restrained<A> {
         let (noticed, made_under) = (Noticed::read(&mut reader)?, read_periods(&mut reader)?);
         let restraint = self.restraint.read(&mut reader)?;
         self.inner.restore(reader.rest())?;
-        (self.restraint, self.noticed, self.made_under) = (restraint, noticed, made_under);
+        (self.restraint, self.noticed, self.made_under) = (restraint, noticed, Some(made_under));
         Ok(())
     }
 }

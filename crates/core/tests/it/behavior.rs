@@ -103,12 +103,11 @@ fn random_cases_notice_every_mistake() {
     let mut runner = TestRunner::deterministic();
     let cases: Vec<Case> = (0..2000).map(|_| cases().new_tree(&mut runner).expect("a case").current()).collect();
     for (name, mistake) in mistakes {
-        let noticed = cases.iter().filter(|case| {
+        let noticed = cases.iter().any(|case| {
             let mut model = Model::new(&case.behavior);
             mistake(&mut model);
             compare(case, model).is_err()
         });
-        println!("{name}: {}", noticed.clone().count());
-        assert_ne!(noticed.count(), 0, "no case notices: {name}");
+        assert!(noticed, "no case notices: {name}");
     }
 }
