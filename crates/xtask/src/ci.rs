@@ -1,10 +1,14 @@
 //! What CI checks beyond `cargo test --workspace`, so that it can be had locally too.
 
+use std::num::NonZeroU32;
 use std::process::Command;
 
 use setpoint_testkit::guests::BUILT;
 
-use crate::guests;
+use crate::{fuzz, guests};
+
+/// Seconds: that the targets build, run, and find nothing at once.
+const FUZZED: NonZeroU32 = NonZeroU32::new(10).expect("not 0");
 
 /// Every check, in the order of their cost.
 pub(crate) fn run() -> anyhow::Result<()> {
@@ -15,11 +19,13 @@ pub(crate) fn run() -> anyhow::Result<()> {
     };
     crate::run(&mut cargo(&["fmt", "--all", "--check"]))?;
     crate::run(&mut cargo(&["fmt", "--all", "--check", "--manifest-path", "guest-plugins/Cargo.toml"]))?;
+    crate::run(&mut cargo(&["fmt", "--all", "--check", "--manifest-path", "fuzz/Cargo.toml"]))?;
     crate::run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
     crate::run(
         cargo(&["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"])
             .env("RUSTDOCFLAGS", "-D warnings"),
     )?;
+    fuzz::run(FUZZED)?;
     // The tests that run guests once more, against components built from this tree. Of the whole workspace: for a
     // single package cargo would settle on other features, and build wasmtime anew.
     let built = guests::build()?;

@@ -12,7 +12,7 @@ const HELP: &str = "usage: cargo xtask COMMAND
 
   guests            build the guest plugins from source into target/guests
   guests --bless    and make them the prebuilt ones
-  ci                what CI checks after the tests: fmt, clippy, docs, guests and the tests that need them
+  ci                what CI checks after the tests: fmt, clippy, docs, fuzz, guests and the tests that need them
   fuzz [SECONDS]    hold the behavior stage to its model on random runs, for 30 s or as long as said";
 
 fn main() -> ExitCode {
