@@ -19,9 +19,7 @@ pub(crate) fn run(arguments: &AlgorithmsArguments) -> Result<(), BadInput> {
             let entry = |(name, what): &(&str, Description)| json!({ "name": name, "summary": what.summary, "config_schema": what.config_schema });
             entries.iter().map(entry).collect()
         };
-        let mut text = json!({ "algorithms": list(&algorithms), "stages": list(&stages) }).to_string();
-        text.push('\n');
-        return output::print_raw(text.as_bytes());
+        return output::print_json(&json!({ "algorithms": list(&algorithms), "stages": list(&stages) }));
     }
     let mut text = String::new();
     section("Algorithms", &algorithms, &mut text);

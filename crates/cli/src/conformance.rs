@@ -81,9 +81,7 @@ pub(crate) fn run(arguments: &ConformanceArguments) -> Result<Check, BadInput> {
     drop(progress);
     let check = if report.failed == 0 { Check::Passed } else { Check::Failed };
     if arguments.json {
-        let mut json = serde_json::to_vec(&report).expect("a report is plain data");
-        json.push(b'\n');
-        output::print_raw(&json)?;
+        output::print_json(&report)?;
     } else {
         output::print(&render(&report))?;
     }

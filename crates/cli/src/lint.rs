@@ -61,9 +61,7 @@ pub(crate) fn run(arguments: &LintArguments) -> Result<Check, BadInput> {
     let (errors, warnings) = (count(Level::Error), count(Level::Warning));
     let report = Report { files: arguments.files.len(), errors, warnings, findings };
     if arguments.json {
-        let mut json = serde_json::to_vec(&report).expect("a report is plain data");
-        json.push(b'\n');
-        output::print_raw(&json)?;
+        output::print_json(&report)?;
     } else {
         output::print(&render(&report))?;
     }

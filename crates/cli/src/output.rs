@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
+use serde::Serialize;
 
 use crate::error::BadInput;
 
@@ -22,6 +23,13 @@ pub(crate) fn print(text: &str) -> Result<(), BadInput> {
 pub(crate) fn print_raw(bytes: &[u8]) -> Result<(), BadInput> {
     let mut out = io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| closed(&error))
+}
+
+/// Writes `value` as one line of JSON.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), BadInput> {
+    let mut json = serde_json::to_vec(value).expect("what is printed is plain data");
+    json.push(b'\n');
+    print_raw(&json)
 }
 
 fn closed(error: &io::Error) -> BadInput {

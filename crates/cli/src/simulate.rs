@@ -33,9 +33,7 @@ pub(crate) fn run(arguments: &SimulateArguments) -> Result<(), BadInput> {
         output::replace(path, report::html(&comparison).as_bytes())?;
     }
     if arguments.json {
-        let mut json = serde_json::to_vec(&comparison).expect("a comparison is plain data");
-        json.push(b'\n');
-        return output::print_raw(&json);
+        return output::print_json(&comparison);
     }
     if !arguments.quiet {
         output::print(&terminal::render(&comparison, terminal::width()))?;

@@ -2,6 +2,7 @@
 
 mod algorithm;
 mod bounds;
+mod comparison;
 mod config;
 mod decision;
 mod failure;

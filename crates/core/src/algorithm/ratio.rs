@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::comparison::Terms;
 use crate::failure::EvaluateError;
-use crate::metric::{Metric, Reading, Terms};
+use crate::metric::{Metric, Reading};
 use crate::observation::Observation;
 use crate::proposal::{Hold, Need, Proposal};
 use crate::trace::{Effect, Judged, Reason, Trace};
