@@ -18,7 +18,7 @@ pub use control_loop::{ControlLoop, Finished, Plan, SelectorProblem};
 pub use manifest::Manifest;
 pub use metrics::{Failure, MetricStatus};
 pub use spec::{MetricSpec, MetricTarget, Settings, Spec};
-pub use status::{About, Condition, ConditionKind, ConditionReason, Status};
+pub use status::{About, Condition, ConditionKind, ConditionReason, Event, RescaleReason, Status};
 
 /// The algorithm's name in policies, and the stage name of its reasons.
 const NAME: &str = "hpa";

@@ -37,7 +37,7 @@ fn each_thing_that_is_compared_is_compared() {
         serde_json::from_str(line.expect("the scenario is there")).expect("JSON")
     };
     let first = "utilization-just-over-tolerance";
-    let changes: [(&str, &str, Value, &str); 11] = [
+    let changes: [(&str, &str, Value, &str); 13] = [
         ("/steps/0/expect/write", first, json!(5), "write"),
         ("/steps/0/expect/proposal", first, json!(5), "proposal"),
         ("/steps/0/expect/desired", first, json!(5), "desired"),
@@ -47,6 +47,8 @@ fn each_thing_that_is_compared_is_compared() {
         ("/steps/0/expect/conds/0/3", first, json!(14_999), "conditions"),
         ("/steps/0/expect/currents/0/u", first, json!(57), "current metrics"),
         ("/steps/0/expect/lastScale", first, json!(0), "last scale"),
+        ("/steps/0/expect/metric", first, json!("memory resource"), "metric"),
+        ("/steps/0/expect/reason", first, json!("All metrics below target"), "reason"),
         ("/steps/0/expect/statusPut", first, json!(false), "status written"),
         ("/hpa/flat/metrics/0/value", first, json!(51), "manifest"),
     ];

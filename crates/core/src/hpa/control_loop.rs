@@ -2,12 +2,14 @@
 //!
 //! Kubernetes: pkg/controller/podautoscaler/horizontal.go, `reconcileAutoscaler`.
 
+use std::cmp::Ordering;
+
 use super::NAME;
 use super::algorithm::wakes;
 use super::metrics::{Computed, Failure, MetricStatus, Metrics, Verdict, count};
 use super::restraint::Restraint;
 use super::spec::{MetricSpec, Settings, Spec};
-use super::status::{About, ConditionKind, ConditionReason, Status};
+use super::status::{About, ConditionKind, ConditionReason, Event, RescaleReason, Status};
 use crate::metric::MetricKind;
 use crate::observation::{Action, Observation};
 use crate::state::{StateError, StateReader};
@@ -64,6 +66,8 @@ pub struct Plan {
     pub proposal: Option<i32>,
     /// The metric it comes from.
     pub metric: Option<usize>,
+    /// Why the count is to change.
+    pub why: Option<RescaleReason>,
     /// Whether a metric failed. A sync can scale all the same.
     pub failed: bool,
     now: Timestamp,
@@ -72,6 +76,7 @@ pub struct Plan {
     // A failure that ends a sync leaves the desired count in the status as it was.
     ended: bool,
     computed: bool,
+    broken: Option<(usize, Failure)>,
 }
 
 /// Why a workload's selector can't be used.
@@ -98,6 +103,8 @@ impl SelectorProblem {
 pub struct Finished {
     /// Whether something failed: a metric, the scale, its update.
     pub error: bool,
+    /// What there is to tell.
+    pub event: Option<Event>,
     /// Whether the status is another than before, and is to be written.
     pub status_changed: bool,
 }
@@ -147,7 +154,8 @@ impl ControlLoop {
     pub fn scale_unreadable(&mut self, now: Timestamp) -> Finished {
         self.before.copy(&self.status);
         self.set(now, ConditionKind::AbleToScale, false, ConditionReason::FailedGetScale, About::Nothing);
-        Finished { error: true, status_changed: self.status != self.before }
+        let event = Some(Event::ScaleUnreadable);
+        Finished { error: true, event, status_changed: self.status != self.before }
     }
 
     /// The first half of a sync: what to write, for what was observed. One reading a metric of the spec.
@@ -171,12 +179,14 @@ impl ControlLoop {
             write: None,
             proposal: None,
             metric: None,
+            why: None,
             failed: false,
             now,
             current,
             desired: current,
             ended: false,
             computed: false,
+            broken: None,
         };
         let scaled_to_zero = self.settings.scale_to_zero
             && self.status.condition(ConditionKind::ScaledToZero).is_some_and(|condition| condition.status);
@@ -189,7 +199,12 @@ impl ControlLoop {
             return plan;
         }
         if current != 0 && !(self.min..=self.max).contains(&current) {
-            let bound = if current > self.max { self.max } else { self.min };
+            let (bound, why) = if current > self.max {
+                (self.max, RescaleReason::AboveMax)
+            } else {
+                (self.min, RescaleReason::BelowMin)
+            };
+            plan.why = Some(why);
             note(trace, f64::from(current), f64::from(bound), Effect::OutsideBounds);
             plan.write = Some(bound);
             plan.desired = bound;
@@ -209,6 +224,7 @@ impl ControlLoop {
                 let reason = failed_to_get(self.metrics.specs()[first].kind);
                 self.set(now, ConditionKind::ScalingActive, false, reason, About::Failed(first, failure));
                 (plan.failed, plan.ended) = (true, true);
+                plan.broken = Some((first, failure));
             }
             Verdict::Proposal { replicas, metric, failed } => {
                 self.set(
@@ -221,9 +237,14 @@ impl ControlLoop {
                 plan.failed = failed.is_some();
                 plan.proposal = Some(replicas);
                 plan.metric = Some(metric);
+                plan.why = match replicas.max(0).cmp(&count(current)) {
+                    Ordering::Greater => Some(RescaleReason::AboveTarget(metric)),
+                    Ordering::Less => Some(RescaleReason::AllBelowTarget),
+                    Ordering::Equal => None,
+                };
                 plan.desired = self.restrain(now, current, replicas.max(0), trace);
-                if current == 0 && scaled_to_zero {
-                    plan.desired = plan.desired.max(self.min);
+                if current == 0 && scaled_to_zero && plan.desired < self.min {
+                    (plan.desired, plan.why) = (self.min, Some(RescaleReason::BelowMin));
                 }
                 plan.write = (plan.desired != current).then_some(plan.desired);
             }
@@ -298,7 +319,8 @@ impl ControlLoop {
 
     /// The second half of a sync: `written` tells whether the write went well. Without a write it means nothing.
     pub fn finish(&mut self, plan: Plan, written: bool) -> Finished {
-        let Plan { now, current, desired, .. } = plan;
+        let Plan { now, current, desired, why, .. } = plan;
+        let mut event = plan.broken.map(|(metric, failure)| Event::MetricsFailed { metric, failure });
         let mut scaled = false;
         let mut ended = plan.ended;
         if plan.write.is_some() {
@@ -314,7 +336,9 @@ impl ControlLoop {
                 self.restraint.record(action, self.restraint.periods());
                 self.tell_zero(now, current, desired);
                 scaled = true;
+                event = Some(Event::Rescaled { to: desired, why });
             } else {
+                event = Some(Event::RescaleFailed { to: desired, why });
                 self.set(now, ConditionKind::AbleToScale, false, ConditionReason::FailedUpdateScale, About::Nothing);
                 ended = true;
             }
@@ -331,7 +355,7 @@ impl ControlLoop {
             self.status.last_scale = Some(now);
         }
         let renamed = plan.computed && std::mem::take(&mut self.renamed);
-        Finished { error: plan.failed || ended, status_changed: renamed || self.status != self.before }
+        Finished { error: plan.failed || ended, event, status_changed: renamed || self.status != self.before }
     }
 
     /// After each change: whether it was this HPA that took the last replica away.

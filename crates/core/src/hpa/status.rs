@@ -137,6 +137,61 @@ pub enum About {
     Failed(usize, Failure),
 }
 
+/// What a sync gives an occasion to tell, as the controller does with an Event. Whoever tells decides what is news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// `SuccessfulRescale`: so many replicas are asked for now.
+    Rescaled {
+        /// The replicas.
+        to: u32,
+        /// Why.
+        why: Option<RescaleReason>,
+    },
+    /// `FailedRescale`: so many were wanted, and could not be written.
+    RescaleFailed {
+        /// The replicas.
+        to: u32,
+        /// Why they were wanted.
+        why: Option<RescaleReason>,
+    },
+    /// `FailedGetScale`: the scale could not be read.
+    ScaleUnreadable,
+    /// `FailedComputeMetricsReplicas`: too many metrics failed to go by the others.
+    MetricsFailed {
+        /// The first of them.
+        metric: usize,
+        /// How it failed.
+        failure: Failure,
+    },
+}
+
+/// Why a count is written. None where what was proposed is what there was, and only windows, rates or bounds differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RescaleReason {
+    /// The metric of this number asks for more than there are.
+    AboveTarget(usize),
+    /// No metric asks for as many as there are.
+    AllBelowTarget,
+    /// There were more than `maxReplicas`.
+    AboveMax,
+    /// There were fewer than `minReplicas`.
+    BelowMin,
+}
+
+impl Event {
+    /// `reason` of the Event, as Kubernetes spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rescaled { .. } => "SuccessfulRescale",
+            Self::RescaleFailed { .. } => "FailedRescale",
+            Self::ScaleUnreadable => "FailedGetScale",
+            Self::MetricsFailed { .. } => "FailedComputeMetricsReplicas",
+        }
+    }
+}
+
 impl Status {
     /// The condition of `kind`, where there is one.
     #[must_use]

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use setpoint::hpa::requests::Requests;
-use setpoint::hpa::{Behavior, Condition, ControlLoop, Finished, Manifest, MetricStatus, Spec, Status};
+use setpoint::hpa::{
+    Behavior, Condition, ControlLoop, Finished, Manifest, MetricStatus, Plan, RescaleReason, Spec, Status,
+};
 use setpoint::{InstanceState, Metric, MetricKind, Observation, Sample, Target, Timestamp, Trace};
 
 use super::policy::PolicyWay;
@@ -95,9 +97,10 @@ impl Way {
         let look = Observation::new(now, step.spec, &readings).with_existing(step.status).with_instances(&instances);
         let plan = self.hpa.plan(&look, &mut self.trace);
         let (write, proposal) = (plan.write, plan.proposal);
+        let told = compare_told(expect, spec, &plan);
         let written = step.scale_err != Some(ScaleError::Update);
         let finished = self.hpa.finish(plan, written);
-        let found = compare_sync(expect, write, proposal, finished, self.hpa.status());
+        let found = compare_sync(expect, write, proposal, finished, self.hpa.status()).or(told);
         if found.is_some() {
             return Ok(found);
         }
@@ -126,6 +129,29 @@ fn compare_sync(
 
 fn compare<T: PartialEq + std::fmt::Debug>(what: &'static str, expected: &T, got: &T) -> Option<Found> {
     (expected != got).then(|| (what, format!("{expected:?}"), format!("{got:?}")))
+}
+
+/// The metric that won and the reason for a write, where a scenario tells them. Kubernetes' words for a metric hold
+/// what nothing here knows, as a selector; its name is among them.
+fn compare_told(expect: &Expected, spec: &Spec, plan: &Plan) -> Option<Found> {
+    let name = |metric: usize| spec.metrics[metric].name.as_str();
+    if let Some(expected) = &expect.metric {
+        let own = plan.metric.map(name);
+        if !own.is_some_and(|own| expected.contains(own)) {
+            return Some(("metric", expected.clone(), format!("{own:?}")));
+        }
+    }
+    let expected = expect.reason.as_ref()?;
+    let same = match plan.why {
+        Some(RescaleReason::AboveTarget(metric)) => {
+            expected.ends_with(" above target") && expected.contains(name(metric))
+        }
+        Some(RescaleReason::AllBelowTarget) => expected == "All metrics below target",
+        Some(RescaleReason::AboveMax) => expected == "Current number of replicas above Spec.MaxReplicas",
+        Some(RescaleReason::BelowMin) => expected == "Current number of replicas below Spec.MinReplicas",
+        None => false,
+    };
+    (!same).then(|| ("reason", expected.clone(), format!("{:?}", plan.why)))
 }
 
 fn compare_status(expect: &Expected, status: &Status) -> Option<Found> {

@@ -200,10 +200,10 @@ pub(super) struct Expected {
     pub(super) last_scale: Option<i64>,
     pub(super) status_put: Option<bool>,
     pub(super) err: Option<IgnoredAny>,
-    #[serde(default, rename = "metric")]
-    _metric: IgnoredAny,
-    #[serde(default, rename = "reason")]
-    _reason: IgnoredAny,
+    /// The metric that won, in Kubernetes' words. Only told where a scenario tells messages.
+    pub(super) metric: Option<String>,
+    /// Why the count was written, likewise.
+    pub(super) reason: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use setpoint::hpa::{
-    About, Condition, ConditionKind, ConditionReason, ControlLoop, Failure, MetricTarget, ScalingRules, SelectPolicy,
-    SelectorProblem, Settings, Spec,
+    About, Condition, ConditionKind, ConditionReason, ControlLoop, Event, Failure, MetricTarget, RescaleReason,
+    ScalingRules, SelectPolicy, SelectorProblem, Settings, Spec,
 };
 use setpoint::{MetricKind, Observation, Reading, Target, Trace};
 
@@ -84,4 +84,24 @@ fn pods_that_another_hpa_selects_too_are_left_alone_within_the_bounds() {
     // Bounds need no pods.
     let plan = hpa.plan_unselected(&look(150, &readings), SelectorProblem::Ambiguous, &mut Trace::off());
     assert_eq!(plan.write, Some(100));
+}
+
+#[test]
+fn each_sync_tells_how_it_ended_and_why_it_scaled() {
+    let mut hpa = ControlLoop::new(&spec(&[external(MetricTarget::Value(10_000))]), Settings::default());
+    let mut sync = |current: u32, reading: Reading<'_>, written: bool| {
+        let plan = hpa.plan(&look(current, &[reading]), &mut Trace::off());
+        hpa.finish(plan, written).event
+    };
+    let above = Some(RescaleReason::AboveTarget(0));
+    assert_eq!(sync(4, Reading::Value(10.0), true), None);
+    assert_eq!(sync(4, Reading::Value(15.0), true), Some(Event::Rescaled { to: 6, why: above }));
+    assert_eq!(sync(4, Reading::Value(15.0), false), Some(Event::RescaleFailed { to: 6, why: above }));
+    let failed = Event::MetricsFailed { metric: 0, failure: Failure::Unusable };
+    assert_eq!(sync(4, MISSING, true), Some(failed));
+    let Some(Event::Rescaled { why, .. }) = sync(5000, Reading::Value(10.0), true) else {
+        panic!("it is above the maximum");
+    };
+    assert_eq!(why, Some(RescaleReason::AboveMax));
+    assert_eq!(hpa.scale_unreadable(NOW).event, Some(Event::ScaleUnreadable));
 }
