@@ -95,14 +95,14 @@ const DECIDE_EXAMPLES: &str = "Examples:
 An observation is one JSON object a line:
   {\"now_ms\": 0, \"current\": 4, \"ready\": 4,
    \"readings\": {\"p99\": 620.0, \"gpu\": {\"missing\": \"scrape failed\"}}}
-`ready` defaults to `current`. A reading is a number, or {missing|stale|invalid: why}, or {series: [1, 2]}.
+`ready` defaults to `current`. A reading is a number, {missing|stale|invalid: why}, or {series: [1, 2]}.
 Where single instances are known, a reading can be a sample each:
   {\"now_ms\": 60000, \"current\": 2, \"instances\": [{\"name\": \"a\"},
     {\"name\": \"b\", \"ready\": false, \"ready_since_ms\": 50000, \"started_ms\": 50000}],
    \"readings\": {\"cpu\": {\"requests\": \"500m\", \"samples\": {\"a\": \"250m\",
     \"b\": {\"value\": \"1\", \"at_ms\": 55000, \"window_ms\": 15000}}}}}
-Also: `existing` (replicas in any state), `last_action` ({at_ms, from, to, applied}) where the last change is known
-better than from the counts.";
+`existing` counts replicas in any state; `last_action` ({at_ms, from, to, applied}) tells of the last
+change, which is else taken from the counts.";
 
 #[derive(Debug, Args)]
 #[command(after_help = DECIDE_EXAMPLES)]

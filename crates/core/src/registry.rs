@@ -255,7 +255,7 @@ impl Registry {
         registry
             .register_stage(
                 Restrained::<Box<dyn ScalingAlgorithm>>::NAME,
-                stage_factory("HPA's behavior: windows, then rates, a set of each direction", |inner, c: Behavior| {
+                stage_factory("HPA's behavior: windows, then rates, a set for each direction", |inner, c: Behavior| {
                     Restrained::new(inner, &c)
                 }),
             )
