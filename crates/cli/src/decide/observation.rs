@@ -1,6 +1,6 @@
 //! One line of observations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -134,7 +134,7 @@ impl Observed {
     }
 
     fn check(&self) -> Result<(), String> {
-        let mut names = std::collections::BTreeSet::new();
+        let mut names = BTreeSet::new();
         for (index, instance) in self.instances.iter().flatten().enumerate() {
             if !names.insert(&instance.name) {
                 return Err(format!("instances[{index}].name: there is another instance called {:?}", instance.name));
@@ -170,7 +170,7 @@ impl Observed {
                         self.sample(*value, *at_ms, *window_ms)
                     }
                 };
-                let known = |name: &String| instances.iter().any(|instance| instance.name == *name);
+                let known: BTreeSet<&str> = instances.iter().map(|instance| instance.name.as_str()).collect();
                 let request = |instance: &Instance| match requests.as_ref()? {
                     Requests::Each(amount) => Some(amount.milli()),
                     Requests::ByName(by_name) => by_name.get(&instance.name).map(|amount| amount.milli()),
@@ -182,7 +182,7 @@ impl Observed {
                     requests: requests.unwrap_or_default(),
                     of_others: samples
                         .iter()
-                        .filter(|(name, _)| !known(name))
+                        .filter(|(name, _)| !known.contains(name.as_str()))
                         .map(|(_, it)| sample(it).value)
                         .collect(),
                 }
