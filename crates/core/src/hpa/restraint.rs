@@ -165,12 +165,14 @@ impl Restraint {
             chosen = select_unpredictable(better | (index == 0), (replicas, index, since.1), chosen);
         }
         let (replicas, index, start) = chosen;
+        // A checked behavior has a policy; without one nothing is limited.
+        let by = if rules.rates.is_empty() { By::Nothing } else { By::Policy { index, start } };
         // Overdrawn, as after a correction to the bounds: it waits, and takes nothing back.
         let replicas = match direction {
             Direction::Up => replicas.max(current),
             Direction::Down => replicas.min(current),
         };
-        Limit { replicas, by: By::Policy { index, start } }
+        Limit { replicas, by }
     }
 
     /// Why a rate stopped at `limit`, and until when it would again.

@@ -90,9 +90,10 @@ impl Workload {
         trace.clear();
         let mut observation = observation.with_bounds(self.bounds);
         if observation.last_action.is_none() {
-            // A count that is now as it was asked for is taken as the change's success.
-            let ended = |asked: Action| Action { applied: asked.to == observation.current, ..asked };
-            observation.last_action = self.asked.map(ended);
+            // A change whose count the next look finds is taken as made. Any other is forgotten: the same count later on
+            // is somebody else's doing.
+            self.asked = self.asked.filter(|asked| asked.to == observation.current);
+            observation.last_action = self.asked.map(|asked| Action { applied: true, ..asked });
         }
         let (proposal, failed) = match self.pipeline.evaluate(&observation, trace) {
             Ok(proposal) => (proposal, false),

@@ -226,3 +226,14 @@ fn a_closure_in_any_stage_is_an_algorithm() {
     drop(algorithm);
     assert_eq!(looks, 1);
 }
+
+#[test]
+fn a_change_that_was_not_made_is_not_seen_in_what_somebody_does_later() {
+    let policy = crate::policy("hpa", json!({}), 1, (0, 20));
+    let idle = [Reading::Value(0.0)];
+    let busy = [Reading::Value(3.0)];
+    // Zero is asked for. The next look finds that made, and wakes up; or finds three as before, and later a zero that
+    // somebody set by hand, and leaves it.
+    assert_eq!(crate::decide(&policy, &[(0, 3, &idle), (15, 0, &busy)]), [0, 3]);
+    assert_eq!(crate::decide(&policy, &[(0, 3, &idle), (15, 3, &[Reading::Value(1.0)]), (30, 0, &busy)]), [0, 3, 0]);
+}
