@@ -16,6 +16,7 @@ pub(super) struct Probe<'a> {
     workload: WorkloadId,
     now: Timestamp,
     current: u32,
+    readings: Vec<Reading<'static>>,
     /// So many looks without a change, and there will be none.
     patience: u32,
 }
@@ -55,7 +56,7 @@ impl<'a> Probe<'a> {
         let interval = spec.interval.as_duration().as_secs().max(1);
         let longest = u32::try_from(longest_memory(subject).as_secs() / interval).unwrap_or(MOST_LOOKS);
         let patience = longest.saturating_add(SMOOTHING);
-        Some(Self { spec, manager, workload, now: Timestamp::default(), current, patience })
+        Some(Self { spec, manager, workload, now: Timestamp::default(), current, readings: Vec::new(), patience })
     }
 
     /// Goes on until nothing changes any more. None if that doesn't happen.
@@ -83,9 +84,9 @@ impl<'a> Probe<'a> {
 
     fn look(&mut self, load: Load, trace: &mut Trace) {
         self.now = self.now + self.spec.interval.as_duration();
-        let readings: Vec<Reading<'_>> =
-            self.spec.metrics.iter().map(|metric| Reading::Value(reading(metric, load, self.current))).collect();
-        let look = Observation::new(self.now, self.current, &readings);
+        self.readings.clear();
+        self.readings.extend(self.spec.metrics.iter().map(|it| Reading::Value(reading(it, load, self.current))));
+        let look = Observation::new(self.now, self.current, &self.readings);
         if let Ok(decision) = self.manager.decide(self.workload, &look, trace) {
             self.current = decision.desired;
         }

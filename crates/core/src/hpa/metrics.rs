@@ -171,19 +171,18 @@ impl Metrics {
         let (mut replicas, mut metric, mut failed, mut failures) = (0, 0, None, 0);
         for (index, (spec, reading)) in self.specs.iter().zip(look.readings).enumerate() {
             let result = compute(spec, *reading, look, tolerances, self.start);
-            match result {
+            match &result {
                 Ok(computed) => {
+                    trace.push(|| proposed(index, spec, computed, look));
                     if is_higher(computed.replicas, replicas) {
                         (replicas, metric) = (computed.replicas, index);
                     }
                 }
                 Err(failure) => {
-                    failed = failed.or(Some((index, failure)));
+                    note_failure(index, *reading, *failure, look, trace);
+                    failed = failed.or(Some((index, *failure)));
                     failures += 1;
                 }
-            }
-            if trace.is_on() {
-                self.note(index, *reading, look, tolerances, trace);
             }
             each(result);
         }
@@ -198,24 +197,6 @@ impl Metrics {
                 }
                 Verdict::Proposal { replicas, metric, failed: failed.map(|(first, _)| first) }
             }
-        }
-    }
-
-    /// One metric's reason. It computes once more, so that those who don't ask pay nothing for it.
-    #[cold]
-    #[inline(never)]
-    fn note(
-        &self,
-        metric: usize,
-        reading: Reading<'_>,
-        look: &Observation<'_>,
-        tolerances: Tolerances,
-        trace: &mut Trace,
-    ) {
-        let spec = &self.specs[metric];
-        match compute(spec, reading, look, tolerances, self.start) {
-            Ok(computed) => trace.push(|| proposed(metric, spec, &computed, look)),
-            Err(failure) => note_failure(metric, reading, failure, look, trace),
         }
     }
 }
@@ -398,11 +379,11 @@ fn proposed(metric: usize, spec: &MetricSpec, computed: &Computed, look: &Observ
     let units = |milli: i64| milli as f64 / 1000.0;
     let Computed { ratio, counted, missing, unready, how, .. } = *computed;
     let status = computed.status();
-    let (usage, target, utilization) = match (spec.target, status) {
-        (MetricTarget::Utilization(target), _) => {
+    let (usage, target, utilization) = match spec.target {
+        MetricTarget::Utilization(target) => {
             (f64::from(status.utilization.unwrap_or_default()), f64::from(target), true)
         }
-        (MetricTarget::AverageValue(target) | MetricTarget::Value(target), _) => {
+        MetricTarget::AverageValue(target) | MetricTarget::Value(target) => {
             let usage = status.average.or(status.value).map_or(0.0, units);
             (usage, units(target), false)
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::behavior::{Behavior, PolicyKind, Rate, Rules, SelectPolicy};
 use super::history::{Changes, Lengths, Recommendations};
-use super::metrics::ceil;
+use super::metrics::{ceil, count};
 use crate::observation::Action;
 use crate::state::{StateError, StateReader};
 use crate::time::{Timestamp, millis};
@@ -43,15 +43,8 @@ pub(crate) struct Periods {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Limit {
     pub(crate) replicas: i32,
-    by: By,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum By {
-    Nothing,
-    Legacy,
-    Disabled,
-    Policy { index: usize, start: i32 },
+    /// The policy that it comes from, and the count when that one's period began.
+    policy: Option<(usize, i32)>,
 }
 
 impl Restraint {
@@ -128,7 +121,7 @@ impl Restraint {
     pub(crate) fn upper_limit(&self, now: Timestamp, current: i32) -> Limit {
         match &self.how {
             // Go: int32(math.Max(2 * float64(current), 4)).
-            How::Legacy { .. } => Limit { replicas: current.saturating_mul(2).max(4), by: By::Legacy },
+            How::Legacy { .. } => Limit { replicas: current.saturating_mul(2).max(4), policy: None },
             How::Rules { up, .. } => self.limit(up, Direction::Up, now, current),
         }
     }
@@ -137,7 +130,7 @@ impl Restraint {
     #[inline]
     pub(crate) fn lower_limit(&self, now: Timestamp, current: i32) -> Limit {
         match &self.how {
-            How::Legacy { .. } => Limit { replicas: i32::MIN, by: By::Nothing },
+            How::Legacy { .. } => Limit { replicas: i32::MIN, policy: None },
             How::Rules { down, .. } => self.limit(down, Direction::Down, now, current),
         }
     }
@@ -146,7 +139,7 @@ impl Restraint {
     fn limit(&self, rules: &Rules, direction: Direction, now: Timestamp, current: i32) -> Limit {
         // The most change is the highest limit on the way up, and the lowest on the way down.
         let want_higher = match (rules.select, direction) {
-            (SelectPolicy::Disabled, _) => return Limit { replicas: current, by: By::Disabled },
+            (SelectPolicy::Disabled, _) => return Limit { replicas: current, policy: None },
             (SelectPolicy::Max, Direction::Up) | (SelectPolicy::Min, Direction::Down) => true,
             (SelectPolicy::Min, Direction::Up) | (SelectPolicy::Max, Direction::Down) => false,
         };
@@ -166,13 +159,13 @@ impl Restraint {
         }
         let (replicas, index, start) = chosen;
         // A checked behavior has a policy; without one nothing is limited.
-        let by = if rules.rates.is_empty() { By::Nothing } else { By::Policy { index, start } };
+        let policy = (!rules.rates.is_empty()).then_some((index, start));
         // Overdrawn, as after a correction to the bounds: it waits, and takes nothing back.
         let replicas = match direction {
             Direction::Up => replicas.max(current),
             Direction::Down => replicas.min(current),
         };
-        Limit { replicas, by }
+        Limit { replicas, policy }
     }
 
     /// Why a rate stopped at `limit`, and until when it would again.
@@ -182,27 +175,16 @@ impl Restraint {
             (How::Rules { up, .. }, Direction::Up) => up,
             (How::Rules { down, .. }, Direction::Down) => down,
         };
-        match limit.by {
-            By::Policy { index, start } => {
-                let policy = rules.rates[index].policy;
-                let period = policy.period();
-                let oldest =
-                    [&self.added, &self.removed].into_iter().filter_map(|it| it.oldest_within(period, now)).min();
-                let until = oldest.unwrap_or(now) + period;
-                let left = until.since(now);
-                Effect::RateLimited {
-                    direction,
-                    policy: index,
-                    kind: policy.kind,
-                    value: policy.value,
-                    period,
-                    start,
-                    until,
-                    left,
-                }
-            }
-            By::Nothing | By::Legacy | By::Disabled => Effect::DirectionDisabled { direction },
-        }
+        let Some((index, start)) = limit.policy else {
+            return Effect::DirectionDisabled { direction };
+        };
+        let policy = rules.rates[index].policy;
+        let period = policy.period();
+        let oldest = [&self.added, &self.removed].into_iter().filter_map(|it| it.oldest_within(period, now)).min();
+        let until = oldest.unwrap_or(now) + period;
+        let left = until.since(now);
+        let (kind, value) = (policy.kind, policy.value);
+        Effect::RateLimited { direction, policy: index, kind, value, period, start, until, left }
     }
 
     /// How long changes have to be remembered. Without `behavior` nobody will ask for them.
@@ -218,7 +200,6 @@ impl Restraint {
         let Some(Periods { up, down }) = periods else {
             return;
         };
-        let count = |replicas: u32| i32::try_from(replicas).unwrap_or(i32::MAX);
         let (from, to) = (count(action.from), count(action.to));
         if to > from {
             self.added.record(action.at, to - from, up);

@@ -28,7 +28,7 @@ pub(super) struct Workload {
     bounds: Bounds,
     hold_outside_bounds: HoldOutsideBounds,
     metrics: usize,
-    /// The last change that was decided, for callers that don't tell how it ended.
+    /// The last change that was decided, for callers that don't tell how it ended: as if it were made.
     asked: Option<Action>,
 }
 
@@ -93,7 +93,7 @@ impl Workload {
             // A change whose count the next look finds is taken as made. Any other is forgotten: the same count later on
             // is somebody else's doing.
             self.asked = self.asked.filter(|asked| asked.to == observation.current);
-            observation.last_action = self.asked.map(|asked| Action { applied: true, ..asked });
+            observation.last_action = self.asked;
         }
         let (proposal, failed) = match self.pipeline.evaluate(&observation, trace) {
             Ok(proposal) => (proposal, false),
@@ -101,7 +101,7 @@ impl Workload {
         };
         let (desired, outcome) = self.conclude(proposal, observation.current, trace);
         if desired != observation.current {
-            self.asked = Some(Action { at: observation.now, from: observation.current, to: desired, applied: false });
+            self.asked = Some(Action { at: observation.now, from: observation.current, to: desired, applied: true });
         }
         Ok(Decision {
             now: observation.now,

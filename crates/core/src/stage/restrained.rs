@@ -81,28 +81,17 @@ impl<A: ScalingAlgorithm> Restrained<A> {
         behavior.check()?;
         let window = LegacyBehaviorConfig::default().downscale_stabilization.as_duration();
         let restraint = Restraint::new(Some(behavior), window);
-        Ok(Self {
-            inner,
-            name: Self::NAME,
-            restraint,
-            tolerances: behavior.tolerances(),
-            noticed: Noticed::default(),
-            made_under: None,
-        })
+        Ok(Self { tolerances: behavior.tolerances(), ..Self::by(inner, Self::NAME, restraint) })
     }
 
     /// Holds `inner` back as an HPA without `behavior` does: a window on the way down, and at most twice the
     /// count, or 4, on the way up.
     pub fn legacy(inner: A, config: &LegacyBehaviorConfig) -> Self {
-        let restraint = Restraint::new(None, config.downscale_stabilization.as_duration());
-        Self {
-            inner,
-            name: Self::LEGACY_NAME,
-            restraint,
-            tolerances: (None, None),
-            noticed: Noticed::default(),
-            made_under: None,
-        }
+        Self::by(inner, Self::LEGACY_NAME, Restraint::new(None, config.downscale_stabilization.as_duration()))
+    }
+
+    fn by(inner: A, name: &'static str, restraint: Restraint) -> Self {
+        Self { inner, name, restraint, tolerances: (None, None), noticed: Noticed::default(), made_under: None }
     }
 
     #[inline]

@@ -1,7 +1,7 @@
 //! The way that `decide` and `simulate` take: the manifest as a policy, through the manager.
 
 use serde_json::json;
-use setpoint::hpa::{Manifest, Settings, Spec};
+use setpoint::hpa::{Manifest, Settings};
 use setpoint::{
     Action, AlgorithmManager, Hpa, Observation, PolicySpec, Reconfigured, Restrained, StageSpec, Timestamp, Trace,
     WorkloadId,
@@ -62,19 +62,16 @@ fn policy(manifest: &Manifest, settings: &Settings) -> Result<PolicySpec, String
         "initialReadinessDelay": span(settings.initial_readiness_delay),
         "scaleToZero": settings.scale_to_zero,
     });
-    debug_assert_eq!(spec.algorithm.name.as_deref(), Some(Hpa::NAME), "an HPA's policy runs its algorithm");
-    let Spec { behavior, .. } = manifest.spec();
-    if behavior.is_none() {
+    let Some(behavior) = &mut spec.behavior else {
         let config = json!({ "downscaleStabilization": span(settings.downscale_stabilization) });
         spec.stages = vec![StageSpec { name: Restrained::<Hpa>::LEGACY_NAME.to_owned(), config }];
-    }
-    if let Some(behavior) = &mut spec.behavior {
-        let window = u32::try_from(settings.downscale_stabilization.as_secs()).map_err(|error| error.to_string())?;
-        behavior.scale_down.get_or_insert_default().stabilization_window_seconds.get_or_insert(window);
-        if !settings.configurable_tolerance {
-            for rules in [&mut behavior.scale_up, &mut behavior.scale_down].into_iter().flatten() {
-                rules.tolerance = None;
-            }
+        return Ok(spec);
+    };
+    let window = u32::try_from(settings.downscale_stabilization.as_secs()).map_err(|error| error.to_string())?;
+    behavior.scale_down.get_or_insert_default().stabilization_window_seconds.get_or_insert(window);
+    if !settings.configurable_tolerance {
+        for rules in [&mut behavior.scale_up, &mut behavior.scale_down].into_iter().flatten() {
+            rules.tolerance = None;
         }
     }
     Ok(spec)
