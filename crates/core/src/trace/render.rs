@@ -91,7 +91,6 @@ impl fmt::Display for Text<'_> {
                 Hold::NoReadings => "no metric has a usable reading",
                 Hold::ZeroTotalWeight => "the weights of the usable metrics add up to zero",
                 Hold::ShrinkBlocked => "nothing is taken away while a metric has no usable reading",
-                Hold::OutsideBounds => "the count is outside the bounds, which is corrected first",
                 Hold::AtZero => "there are no replicas for a ratio to multiply",
                 Hold::Said => "the algorithm holds",
             }),

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::json;
-use setpoint::{AlgorithmManager, AlgorithmSpec, Effect, PolicySpec, Registry, Trace};
+use setpoint::{AlgorithmManager, AlgorithmSpec, Effect, Outcome, PolicySpec, Registry, Trace};
 use setpoint_testkit::laws::{self, Subject};
 use setpoint_testkit::looks;
 
@@ -32,17 +32,22 @@ proptest! {
         looks in looks::sequence(30),
         min in 0_u32..20,
         more in 1_u32..40,
-        name in prop::sample::select(vec!["max-ratio", "average-ratio", "weighted-ratio", "capped-smooth-ratio"]),
+        name in prop::sample::select(vec!["max-ratio", "average-ratio", "weighted-ratio", "capped-smooth-ratio", "hpa"]),
+        (stage, config) in prop::sample::select(vec![
+            ("stabilized", json!({ "scaleDownWindow": "2m" })),
+            ("behavior", json!({})),
+            ("legacy-behavior", json!({})),
+        ]),
     ) {
         let (min, max) = (min, min + more);
-        let policy = PolicySpec::new(min, max, looks::metrics(), AlgorithmSpec::named(name, json!({}))).unwrap()
-            .with_stage("stabilized", json!({ "scaleDownWindow": "2m" }));
+        let policy = PolicySpec::new(min, max, looks::metrics(), AlgorithmSpec::named(name, json!({}))).unwrap().with_stage(stage, config);
         let mut manager = AlgorithmManager::new();
         let workload = manager.add(&policy).unwrap();
         let mut trace = Trace::new();
         for look in &looks {
             let decision = manager.decide(workload, &look.observation(), &mut trace).unwrap();
-            prop_assert!((min..=max).contains(&decision.desired), "{decision:?}");
+            let within = (min..=max).contains(&decision.desired);
+            prop_assert!(within || decision.outcome == Outcome::Suspend, "{decision:?}");
             let reasons = trace.records(&policy.metrics);
             if decision.desired != decision.current {
                 prop_assert_eq!(reasons.last().map(|reason| reason.to), Some(f64::from(decision.desired)), "{:?}", reasons);
@@ -53,7 +58,11 @@ proptest! {
             for reason in trace.reasons() {
                 let begins = matches!(
                     reason.effect,
-                    Effect::Proposed { .. } | Effect::Highest { .. } | Effect::MeanRatio { .. } | Effect::RatioFloor { .. }
+                    Effect::Proposed { .. }
+                        | Effect::Highest { .. }
+                        | Effect::MeanRatio { .. }
+                        | Effect::RatioFloor { .. }
+                        | Effect::Held { .. }
                 );
                 let expected = if begins { f64::from(decision.current) } else { at };
                 // A smoothed ratio is told as what it asks for before and after.
