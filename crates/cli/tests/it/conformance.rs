@@ -102,11 +102,9 @@ edge/utilization-just-over-tolerance, step 0 (t = 15000 ms): write
 fn files_that_hold_no_scenarios_are_bad_input() {
     let folder = Folder::new();
     folder.write("empty.jsonl", "\n");
-    folder.write("other.jsonl", "{\"id\": 3}\n");
     folder.write("not.jsonl.gz", "plain text");
     let cases = [
         ("empty.jsonl", "empty.jsonl: holds no scenario"),
-        ("other.jsonl", "other.jsonl:1: "),
         ("not.jsonl.gz", "not.jsonl.gz: can't be read"),
         ("absent.jsonl", "absent.jsonl: can't be read"),
     ];
@@ -115,4 +113,40 @@ fn files_that_hold_no_scenarios_are_bad_input() {
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{file}: {}", ran.err);
         assert!(ran.err.contains(want), "{file}: {}", ran.err);
     }
+}
+
+/// What was replayed before and after it counts, and the last line is what it always is.
+#[test]
+fn a_line_that_holds_no_scenario_is_one_that_failed() {
+    let scenarios = plain(EDGES);
+    let good = scenarios.lines().next().expect("a scenario");
+    let cases: [(&str, &[u8], &str); 4] = [
+        ("cut off", &good.as_bytes()[..good.len() / 2], "EOF while parsing"),
+        ("something else", b"{\"id\": 3}", "invalid type"),
+        ("not JSON", b"passed", "expected value at column 1"),
+        ("not text", b"{\"id\": \"\xff\"}", "not UTF-8 text"),
+    ];
+    let folder = Folder::new();
+    folder.write("good.jsonl", good);
+    for (name, line, want) in cases {
+        folder.write("bad.jsonl", [good.as_bytes(), line, b"", good.as_bytes()].join(&b"\n"[..]));
+        let ran = folder.run(&["conformance", "hpa", "good.jsonl", "bad.jsonl", "good.jsonl"]);
+        assert_eq!((ran.code, ran.err.as_str()), (1, ""), "{name}");
+        assert_eq!(ran.out.lines().last(), Some("4 passed, 1 failed"), "{name}: {}", ran.out);
+        assert!(ran.out.starts_with("not a scenario: ") && ran.out.contains(want), "{name}: {}", ran.out);
+        assert!(ran.out.contains("    at        bad.jsonl:2\n"), "{name}: {}", ran.out);
+        let ran = folder.run(&["conformance", "hpa", "bad.jsonl", "--json"]);
+        let report: Value = serde_json::from_str(&ran.out).expect("JSON alone");
+        assert_eq!(
+            (&report["passed"], &report["failed"], &report["failures"][0]["line"]),
+            (&json!(2), &json!(1), &json!(2))
+        );
+        assert!(report["failures"][0]["error"].as_str().is_some_and(|error| error.contains(want)), "{name}: {report}");
+    }
+    // A damaged archive ends where it is damaged.
+    let half = &EDGES[..EDGES.len() / 2];
+    folder.write("half.jsonl.gz", half);
+    let ran = folder.run(&["conformance", "hpa", "half.jsonl.gz"]);
+    assert_eq!((ran.code, ran.err.as_str()), (1, ""));
+    assert!(ran.out.contains("the rest can't be read") && ran.out.ends_with(" passed, 1 failed\n"), "{}", ran.out);
 }
