@@ -172,7 +172,9 @@ impl Autoscaler {
         let direction = if recommended > current { Direction::Up } else { Direction::Down };
         let until = cooled.at.minus_millis(-lengths.of(direction));
         let left_ms = u64::try_from(until.since(look.now).as_millis()).unwrap_or(u64::MAX);
-        look.tell(trace, recommended, cooled.replicas, Fact::Cooled { direction, made: cooled.at, until, left_ms });
+        let (made, winner) = (cooled.at, cooled.recommended);
+        let fact = Fact::Cooled { direction, recommended: winner, made, until, left_ms };
+        look.tell(trace, recommended, cooled.replicas, fact);
         Verdict::Desired(cooled.replicas)
     }
 

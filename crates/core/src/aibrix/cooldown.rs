@@ -42,8 +42,11 @@ pub(super) enum Rule {
 /// A recommendation that won over the newest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cooled {
+    /// What it comes to.
     pub(super) replicas: i32,
-    /// When it was made, or the one that goes beyond the current count, which then is what is left.
+    /// What it was: it may go beyond the current count.
+    pub(super) recommended: i32,
+    /// When it was made.
     pub(super) at: Timestamp,
 }
 
@@ -78,11 +81,13 @@ impl Cooldown {
             Ordering::Less => (&self.down, lengths.down),
         };
         // In a window of no length there is not even the newest.
-        let (at, mut replicas) = extremes.after(now.minus_millis(length))?;
-        if self.rule == Rule::Nearest {
-            replicas = if recommended > current { replicas.max(current) } else { replicas.min(current) };
-        }
-        (replicas != recommended).then_some(Cooled { replicas, at })
+        let (at, winner) = extremes.after(now.minus_millis(length))?;
+        let replicas = match self.rule {
+            Rule::Nearest if recommended > current => winner.max(current),
+            Rule::Nearest => winner.min(current),
+            Rule::Farthest => winner,
+        };
+        (replicas != recommended).then_some(Cooled { replicas, recommended: winner, at })
     }
 
     /// Remembers `replicas` as if they had been recommended.

@@ -54,7 +54,9 @@ pub enum Fact {
     Cooled {
         /// The way that the newest would go.
         direction: Direction,
-        /// When the other was made.
+        /// What the other is. Unless it is AIBrix's own cooldown, it goes no farther than the current count.
+        recommended: i32,
+        /// When it was made.
         #[serde(rename = "made_ms")]
         made: Timestamp,
         /// When that one leaves the window.
@@ -118,24 +120,22 @@ impl Fact {
                 }
             }
             Self::Panicking { mean, threshold, until, .. } => {
-                write!(
-                    f,
-                    "{name} panics: {} of late, or was more than {} times the long mean",
-                    Short(mean),
-                    Short(threshold)
-                )?;
+                write!(f, "{name} panics: the short mean is {}, and ", Short(mean))?;
                 match until {
-                    Some(until) => write!(f, "; nothing is taken away until {} ms", until.as_millis()),
-                    None => Ok(()),
+                    Some(until) => {
+                        let (threshold, until) = (Short(threshold), until.as_millis());
+                        write!(f, "was above {threshold} times the long one; nothing is taken away until {until} ms")
+                    }
+                    None => write!(f, "is above {} times the long one, or that is not above 0", Short(threshold)),
                 }
             }
-            Self::Cooled { direction, left_ms, .. } => {
+            Self::Cooled { direction, recommended, left_ms, .. } => {
                 let way = match direction {
                     Direction::Up => "up",
                     Direction::Down => "down",
                 };
                 let left = humantime::format_duration(Duration::from_millis(left_ms));
-                write!(f, "{} was recommended within the scale-{way} cooldown, and counts for {left} more", Short(to))
+                write!(f, "{recommended} was recommended within the scale-{way} cooldown, and counts for {left} more")
             }
         }
     }
