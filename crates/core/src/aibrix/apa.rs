@@ -90,7 +90,7 @@ impl Default for ApaConfig {
 ///
 /// let metrics = [Metric::new("cache", Target::utilization(50.0)?)];
 /// let mut apa = Apa::new(&metrics, &Default::default())?;
-/// let mut at = |secs, current, percent| {
+/// let mut at = |secs: i64, current, percent| {
 ///     let readings = [Reading::Value(percent)];
 ///     let look = Observation::new(Timestamp::from_millis(secs * 1000), current, &readings);
 ///     apa.evaluate(&look, &mut Trace::off())

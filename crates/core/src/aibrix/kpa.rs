@@ -112,7 +112,7 @@ impl Default for KpaConfig {
 ///
 /// let metrics = [Metric::new("queue", Target::average_value(10.0)?)];
 /// let mut kpa = Kpa::new(&metrics, &KpaConfig::default())?;
-/// let mut at = |secs, waiting| {
+/// let mut at = |secs: i64, waiting| {
 ///     let readings = [Reading::Value(waiting)];
 ///     kpa.evaluate(&Observation::new(Timestamp::from_millis(secs * 1000), 5, &readings), &mut Trace::off())
 /// };
