@@ -490,7 +490,7 @@ mod sound {
         let per_pod = |policy: &mut PolicySpec| policy.metrics[0].kind = MetricKind::Pods;
         assert_eq!(after(&per_pod), (true, 20), "so does one that means something else");
         let exact = |policy: &mut PolicySpec| policy.algorithm.config["exact"] = true.into();
-        assert_eq!(after(&exact).0, false, "what is remembered means something else");
+        assert!(!after(&exact).0, "what is remembered means something else");
     }
 
     #[test]
