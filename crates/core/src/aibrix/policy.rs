@@ -76,9 +76,10 @@ impl Source {
             Reading::Samples(_) if self.shared => return None,
             _ if self.shared => reading.usable()? / self.target,
             // What there is none of has no share that could be measured.
-            _ if look.current == 0 || look.ready == 0 => return None,
+            _ if look.current == 0 => return None,
             // The ratio of samples is one of all replicas: those that can't be seen are in it.
             Reading::Samples(_) => self.terms.ratio(reading, look)? * f64::from(look.current),
+            _ if look.ready == 0 => return None,
             _ => self.terms.ratio(reading, look)? * f64::from(look.ready),
         };
         need.is_finite().then_some(need)

@@ -2,7 +2,9 @@
 //!
 //! AIBrix: api/autoscaling/v1alpha1/podautoscaler_types.go; pkg/controller/podautoscaler/context/context.go.
 
-use schemars::JsonSchema;
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::units::RangeError;
@@ -117,9 +119,9 @@ impl Spec {
 }
 
 /// How many times: a finite number of at least 1.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
-pub struct Factor(#[schemars(range(min = 1.0))] f64);
+pub struct Factor(f64);
 
 impl Factor {
     /// 2, AIBrix's default for all of them.
@@ -156,5 +158,15 @@ impl TryFrom<f64> for Factor {
 impl From<Factor> for f64 {
     fn from(factor: Factor) -> Self {
         factor.0
+    }
+}
+
+impl JsonSchema for Factor {
+    fn schema_name() -> Cow<'static, str> {
+        "Factor".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number", "minimum": 1 })
     }
 }

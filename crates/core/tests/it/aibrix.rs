@@ -514,6 +514,9 @@ mod sound {
             assert!(error.starts_with(want), "{error} should start with {want}");
         }
         assert_eq!(build(Kpa::NAME, json!({ "panicWindow": "4m", "exact": true })), None, "AIBrix's code takes it");
+        let registry = Registry::builtin();
+        let (_, kpa) = registry.algorithms().find(|(name, _)| *name == Kpa::NAME).expect("it is there");
+        assert_eq!(kpa.config_schema["$defs"]["Factor"], json!({ "type": "number", "minimum": 1 }));
     }
 
     #[test]
