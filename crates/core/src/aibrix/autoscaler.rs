@@ -224,9 +224,9 @@ impl Autoscaler {
                 })
             } else {
                 let over = kpa::panics(long, short, threshold);
-                let wanted = recommended.max(by(short).0);
-                let long = Duration::from_secs(self.lengths.observe.into());
-                track.panic.follow(look.now, over, long, current, wanted).map(|(until, mark)| {
+                let wanted = || recommended.max(by(short).0);
+                let length = Duration::from_secs(self.lengths.observe.into());
+                track.panic.follow(look.now, over, length, current, wanted).map(|(until, mark)| {
                     recommended = mark;
                     Some(until)
                 })

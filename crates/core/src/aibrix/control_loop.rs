@@ -233,5 +233,5 @@ impl ControlLoop {
 }
 
 fn lengths(spec: &Spec) -> Lengths {
-    Lengths { observe: spec.observe_window_seconds, panic: spec.panic_window_seconds }
+    Lengths { observe: spec.observe_window_seconds, panic: Some(spec.panic_window_seconds) }
 }

@@ -16,7 +16,7 @@ pub(super) struct Panic {
 
 impl Panic {
     /// The panic at `now`, if there is one: it begins with what is `over` the threshold, at the `current` count, and ends
-    /// when nothing was for so `long`. Gives its end and its high mark, raised to `wanted`.
+    /// when nothing was for so `long`. Gives its end and its high mark, raised to what is `wanted`.
     #[inline]
     pub(super) fn follow(
         &mut self,
@@ -24,21 +24,15 @@ impl Panic {
         over: bool,
         long: Duration,
         current: i32,
-        wanted: i32,
+        wanted: impl FnOnce() -> i32,
     ) -> Option<(Timestamp, i32)> {
-        let mark = match self.high {
-            Some((until, mark)) if until > now => mark,
-            _ if over => current,
-            _ => {
-                self.high = None;
-                return None;
-            }
+        self.high = match self.high {
+            None if !over => return None,
+            Some((until, _)) if !over && until <= now => None,
+            Some((until, mark)) if !over => Some((until, mark.max(wanted()))),
+            Some((until, mark)) if until > now => Some((now + long, mark.max(wanted()))),
+            _ => Some((now + long, current.max(wanted()))),
         };
-        let until = match self.high {
-            Some((until, _)) if !over => until,
-            _ => now + long,
-        };
-        self.high = Some((until, mark.max(wanted)));
         self.high
     }
 

@@ -107,11 +107,11 @@ impl Policy {
         config: &Common,
     ) -> Result<Self, ConfigError> {
         let observe = whole_seconds("observeWindow", config.observe_window)?;
-        let panic = match config.panic_window {
-            Some(window) => whole_seconds("panicWindow", window)?,
-            None => observe,
-        };
-        if panic > observe && !config.exact {
+        let panic = config.panic_window.map(|window| whole_seconds("panicWindow", window)).transpose()?;
+        if let Some(panic) = panic
+            && panic > observe
+            && !config.exact
+        {
             let message = format!("the panic window must be at most the observe window of {observe} s, got {panic} s");
             return Err(ConfigError::new("panicWindow", message));
         }

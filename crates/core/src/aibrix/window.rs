@@ -93,7 +93,8 @@ impl Window {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lengths {
     pub(super) observe: u32,
-    pub(super) panic: u32,
+    /// None where nobody looks at the short one.
+    pub(super) panic: Option<u32>,
 }
 
 /// The two windows of a metric.
@@ -122,22 +123,32 @@ impl Windows {
     #[inline]
     pub(super) fn record(&mut self, now: Timestamp, value: f64, lengths: Lengths) {
         self.observe.record(now, value, lengths.observe);
-        self.panic.record(now, value, lengths.panic);
+        if let Some(panic) = lengths.panic {
+            self.panic.record(now, value, panic);
+        }
     }
 
     pub(super) fn write(&self, state: &mut Vec<u8>) {
         state.push(u8::from(self.lengths.is_some()));
         if let Some(Lengths { observe, panic }) = self.lengths {
             state.extend(observe.to_le_bytes());
-            state.extend(panic.to_le_bytes());
+            state.push(u8::from(panic.is_some()));
+            state.extend(panic.unwrap_or_default().to_le_bytes());
         }
         self.observe.write(state);
         self.panic.write(state);
     }
 
     pub(super) fn read(reader: &mut StateReader<'_>) -> Result<Self, StateError> {
-        let lengths =
-            if reader.flag()? { Some(Lengths { observe: reader.u32()?, panic: reader.u32()? }) } else { None };
+        let lengths = if reader.flag()? {
+            let (observe, short, panic) = (reader.u32()?, reader.flag()?, reader.u32()?);
+            if !short && panic != 0 {
+                return Err(reader.damaged("no window has a length"));
+            }
+            Some(Lengths { observe, panic: short.then_some(panic) })
+        } else {
+            None
+        };
         Ok(Self { observe: Window::read(reader)?, panic: Window::read(reader)?, lengths })
     }
 }
