@@ -153,6 +153,8 @@ pub(crate) struct LintArguments {
 pub(crate) enum ConformanceSuite {
     /// Kubernetes' HorizontalPodAutoscaler, v2
     Hpa,
+    /// AIBrix' pod autoscaler: APA and KPA
+    Aibrix,
 }
 
 #[derive(Debug, Args)]

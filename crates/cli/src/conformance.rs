@@ -1,5 +1,6 @@
 //! `setpoint conformance`: golden vectors, made by other projects' own code, replayed through ours.
 
+mod aibrix;
 mod hpa;
 
 use std::cell::Cell;
@@ -84,6 +85,7 @@ struct Report {
 pub(crate) fn run(arguments: &ConformanceArguments) -> Result<Check, BadInput> {
     let suite: &dyn Suite = match arguments.suite {
         ConformanceSuite::Hpa => &hpa::Hpa,
+        ConformanceSuite::Aibrix => &aibrix::Aibrix,
     };
     let progress = Progress::new("replaying", arguments.files.len(), arguments.json);
     let mut report = Report::default();

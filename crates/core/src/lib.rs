@@ -1,5 +1,6 @@
 #![doc = include_str!("../docs/overview.md")]
 
+pub mod aibrix;
 mod algorithm;
 mod bounds;
 mod comparison;

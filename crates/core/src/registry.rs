@@ -8,6 +8,7 @@ use schemars::{JsonSchema, schema_for};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::aibrix::{Apa, Kpa};
 use crate::algorithm::ScalingAlgorithm;
 use crate::algorithm::average_ratio::AverageRatio;
 use crate::algorithm::capped_smooth_ratio::CappedSmoothRatioConfig;
@@ -266,6 +267,18 @@ impl Registry {
                 stage_factory("what HPA does without behavior: a window down, twice the count up", |inner, c| {
                     Ok(Restrained::legacy(inner, &c))
                 }),
+            )
+            .expect(taken);
+        registry
+            .register_algorithm(
+                Apa::NAME,
+                algorithm_factory("AIBrix's APA: the mean of a window, rates, a cooldown", |m, c| Apa::new(m, &c)),
+            )
+            .expect(taken);
+        registry
+            .register_algorithm(
+                Kpa::NAME,
+                algorithm_factory("AIBrix's KPA: a long window, and a short one for panic", |m, c| Kpa::new(m, &c)),
             )
             .expect(taken);
         registry

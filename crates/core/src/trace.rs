@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::aibrix;
 use crate::hpa::PolicyKind;
 use crate::proposal::Hold;
 use crate::time::Timestamp;
 use crate::units::Tolerances;
 
 pub use self::record::{DetailedReason, ReasonRecord};
+pub(crate) use self::render::Short;
 
 /// The reasons of one decision, in the order in which they took effect.
 ///
@@ -299,6 +301,8 @@ pub enum Effect {
         #[serde(skip)]
         text: TextId,
     },
+    /// A step of AIBrix's algorithms.
+    Aibrix(aibrix::Fact),
 }
 
 /// How a metric's ratio became its proposal.

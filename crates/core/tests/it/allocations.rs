@@ -33,6 +33,9 @@ fn a_warm_decision_allocates_nothing() {
         base("capped-smooth-ratio"),
         base("hpa"),
         base("hpa").with_stage("legacy-behavior", json!({})),
+        base("aibrix-apa"),
+        base("aibrix-kpa"),
+        crate::policy("aibrix-kpa", json!({ "scaleUpCooldownWindow": "2m", "exact": true }), 3, (1, 40)),
         base("hpa").with_stage("behavior", rates()),
         base("max-ratio").with_stage("behavior", rates()),
         base("max-ratio")

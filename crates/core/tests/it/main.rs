@@ -1,5 +1,6 @@
 //! The library as its users see it.
 
+mod aibrix;
 mod allocations;
 mod behavior;
 mod handler;
