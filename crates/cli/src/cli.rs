@@ -153,6 +153,8 @@ pub(crate) struct LintArguments {
 pub(crate) enum ConformanceSuite {
     /// Kubernetes' HorizontalPodAutoscaler, v2
     Hpa,
+    /// DataDog's WatermarkPodAutoscaler
+    Watermark,
 }
 
 #[derive(Debug, Args)]

@@ -21,6 +21,7 @@ use crate::stage::capped::Capped;
 use crate::stage::restrained::Restrained;
 use crate::stage::smoothed::Smoothed;
 use crate::stage::stabilized::Stabilized;
+use crate::watermark::Watermark;
 
 /// What an algorithm or stage is, for people and tools.
 #[derive(Clone, Debug, PartialEq)]
@@ -266,6 +267,15 @@ impl Registry {
                 stage_factory("what HPA does without behavior: a window down, twice the count up", |inner, c| {
                     Ok(Restrained::legacy(inner, &c))
                 }),
+            )
+            .expect(taken);
+        registry
+            .register_algorithm(
+                Watermark::NAME,
+                algorithm_factory(
+                    "what DataDog's WatermarkPodAutoscaler makes of its metrics and two marks",
+                    |m, c| Watermark::new(m, &c),
+                ),
             )
             .expect(taken);
         registry
