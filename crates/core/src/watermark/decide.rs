@@ -7,7 +7,7 @@ use super::NAME;
 use super::fact::Fact;
 use super::limits::Limited;
 use super::pods::{Failure, Seen, float, milli};
-use super::replicas::{Convergence, Edges, Position, Proposed, Situation};
+use super::replicas::{Convergence, Edges, Position, Proposed, Situation, ceil};
 use super::spec::{MetricSpec, RecommenderReadings, Rules, Source};
 use super::windows::{Gate, Memory, Opens};
 use crate::bounds::Bounds;
@@ -246,7 +246,7 @@ impl Decider {
         let read = |index: usize| seen.look.readings.get(index).and_then(|reading| reading.usable());
         let answer = || -> Result<(Proposed, (i32, i32, i32)), Failure> {
             let ready = self.rules.ready(seen)?;
-            let replicas = |index| read(index).map(round_up).ok_or(Failure::Unusable);
+            let replicas = |index| read(index).map(ceil).ok_or(Failure::Unusable);
             let recommended = (replicas(readings.replicas)?, replicas(readings.lower)?, replicas(readings.upper)?);
             let observed = match readings.observed {
                 Some(index) => read(index).ok_or(Failure::Unusable)? * 1000.0,
@@ -343,12 +343,6 @@ impl Decider {
             _ => note(trace, current, proposed.replicas, || compared),
         }
     }
-}
-
-/// Whole replicas of a recommendation. Saturates.
-#[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
-fn round_up(replicas: f64) -> i32 {
-    replicas.ceil() as i32
 }
 
 fn note_correction(how: How, current: u32, desired: i32, trace: &mut Trace) {

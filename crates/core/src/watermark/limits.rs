@@ -54,7 +54,8 @@ impl Rules {
     pub(super) fn limit(&self, desired: i32, ready: i32, situation: Situation) -> Limited {
         let Situation { current, bounds } = situation;
         let (min, max) = (count(bounds.min()), count(bounds.max()));
-        let down_limit = self.down_limit(current);
+        // A cap is only reached in its own direction.
+        let down_limit = if desired < current { self.down_limit(current) } else { current };
         let (least, by) = if self.exact && min == 0 {
             // Without a minimum the controller caps nothing on the way down.
             (1, Limit::One)
@@ -71,7 +72,7 @@ impl Rules {
         if desired < least {
             return Limited { replicas: least, by: Some(by) };
         }
-        let up_limit = self.up_limit(current);
+        let up_limit = if desired > current { self.up_limit(current) } else { current };
         let (most, by) = if desired > up_limit { (up_limit.min(max), Limit::Up) } else { (max, Limit::Max) };
         if desired > most {
             return Limited { replicas: most, by: Some(by) };
@@ -81,7 +82,11 @@ impl Rules {
 }
 
 /// `limit` is in thousandths of a percent. Saturates.
-#[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "`as` saturates, as far as it matters"
+)]
 #[inline]
 fn stepped(current: i32, limit: i64, direction: f64) -> i32 {
     if limit == 0 {
@@ -89,6 +94,6 @@ fn stepped(current: i32, limit: i64, direction: f64) -> i32 {
     }
     let current = f64::from(current);
     // A whole number of replicas, cut off, and never less than one.
-    let step = (super::pods::float(limit) / 1000.0 * current / 100.0).floor().max(1.0);
+    let step = ((super::pods::float(limit) / 1000.0 * current / 100.0) as i64 as f64).max(1.0);
     (current + direction * step) as i32
 }

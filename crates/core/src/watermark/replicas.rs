@@ -75,19 +75,29 @@ pub(super) struct Situation {
 #[inline]
 pub(super) fn enough(ready: i32, usage: f64, high: i64) -> i32 {
     // Multiplied first: the order shows in the last bit, and the last bit in the ceiling.
-    whole((f64::from(ready) * usage / float(high)).ceil())
+    ceil(f64::from(ready) * usage / float(high))
 }
 
 /// Few enough to get `usage` up to `low`, and never none.
 #[inline]
 pub(super) fn few(ready: i32, usage: f64, low: i64) -> i32 {
-    whole((f64::from(ready) * usage / float(low)).floor()).max(1)
+    floor(f64::from(ready) * usage / float(low)).max(1)
 }
 
+// Not `f64::ceil` and `f64::floor`, which many targets have only as functions to call. Both saturate, and make 0 of what
+// is no number.
 #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, and makes 0 of what is no number")]
 #[inline]
-fn whole(replicas: f64) -> i32 {
-    replicas as i32
+pub(super) fn ceil(replicas: f64) -> i32 {
+    let cut = replicas as i32;
+    cut.saturating_add(i32::from(replicas > f64::from(cut)))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "as in ceil")]
+#[inline]
+fn floor(replicas: f64) -> i32 {
+    let cut = replicas as i32;
+    cut.saturating_sub(i32::from(replicas < f64::from(cut)))
 }
 
 impl Edges {
@@ -146,6 +156,9 @@ impl Rules {
     #[inline]
     fn rounded(&self, replicas: i32) -> i32 {
         let modulo = count(self.modulo.get());
+        if modulo == 1 {
+            return replicas;
+        }
         match replicas % modulo {
             // Beyond what an int32 holds Go starts again from below.
             rest if rest > 0 && self.exact => replicas.wrapping_add(modulo - rest),
@@ -163,9 +176,9 @@ impl Rules {
         let per_mark = |mark: i64| f64::from(ready) / float(mark) * usage;
         let bound = match mark {
             Mark::High if spec.high == 0 => situation.current,
-            Mark::High => whole(per_mark(spec.high).ceil()).min(max).max(min),
+            Mark::High => ceil(per_mark(spec.high)).min(max).max(min),
             Mark::Low if spec.low == 0 => situation.current,
-            Mark::Low => whole(per_mark(spec.low).floor()).min(max).max(min),
+            Mark::Low => floor(per_mark(spec.low)).min(max).max(min),
         };
         self.converge(bound, ready, usage, situation)
     }
@@ -231,6 +244,39 @@ impl Proposed {
             Position::Below
         } else {
             Position::Between
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_are_those_of_the_standard_library() {
+        let cases = [
+            0.0,
+            -0.0,
+            0.5,
+            -0.5,
+            1.0,
+            -1.0,
+            1.000_000_000_000_000_2,
+            12.5,
+            -12.5,
+            2_147_483_646.5,
+            2_147_483_647.0,
+            2_147_483_647.5,
+            -2_147_483_648.5,
+            1e300,
+            -1e300,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            f64::NAN,
+        ];
+        for replicas in cases {
+            assert_eq!(ceil(replicas), replicas.ceil() as i32, "{replicas}");
+            assert_eq!(floor(replicas), replicas.floor() as i32, "{replicas}");
         }
     }
 }

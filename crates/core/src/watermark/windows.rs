@@ -151,7 +151,7 @@ impl Rules {
 /// When a forbidden window ends, if it hasn't. At exactly its end it has.
 #[inline]
 fn open_after(last: Option<Timestamp>, window: Duration, now: Timestamp) -> Option<Timestamp> {
-    let until = last? + window;
+    let until = after(last?, window);
     (until > now).then_some(until)
 }
 
@@ -164,8 +164,16 @@ fn waits(delay: Duration, since: Option<Since>, stable: bool, now: Timestamp) ->
     match since.filter(|since| since.on) {
         None => Some(None),
         Some(since) => {
-            let until = since.at + delay;
+            let until = after(since.at, delay);
             (until > now).then_some(Some(until))
         }
     }
+}
+
+/// As a sum of the two, without the 128 bits that a duration's milliseconds take. Saturates.
+#[inline]
+fn after(time: Timestamp, window: Duration) -> Timestamp {
+    let seconds = i64::try_from(window.as_secs()).unwrap_or(i64::MAX);
+    let millis = seconds.saturating_mul(1000).saturating_add(i64::from(window.subsec_millis()));
+    Timestamp::from_millis(time.as_millis().saturating_add(millis))
 }

@@ -194,3 +194,19 @@ fn one_pod_of_others_is_in_the_percentage_of_a_resource_metric() {
         assert_eq!(plan.failure, want, "exact: {exact}");
     }
 }
+
+/// A scale-down is given up for too few ready replicas, and not for none at all: where only others were measured.
+#[test]
+fn with_no_ready_replica_the_controller_scales_down_all_the_same() {
+    let pods = [serving(); 10];
+    let of_pods = [None; 10];
+    let samples = Samples::new(&of_pods).with_others(&[100]);
+    let readings = [Reading::Samples(&samples)];
+    let bounds = Bounds::new(1, 50).expect("bounds");
+    let look = Observation::new(secs(NOW), 10, &readings).with_instances(&pods).with_bounds(bounds);
+    for (exact, want) in [(false, 10), (true, 8)] {
+        let metric = cpu(Target::value(1.0).expect("in range"));
+        let mut watermark = Watermark::new(&[metric], &per_pod(exact, json!({}))).expect("a good configuration");
+        assert_eq!(ask(&mut watermark, &look), want, "exact: {exact}");
+    }
+}
