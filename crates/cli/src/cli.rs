@@ -155,6 +155,8 @@ pub(crate) enum ConformanceSuite {
     Hpa,
     /// AIBrix' pod autoscaler: APA and KPA
     Aibrix,
+    /// DataDog's WatermarkPodAutoscaler
+    Watermark,
 }
 
 #[derive(Debug, Args)]

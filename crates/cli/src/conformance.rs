@@ -2,6 +2,7 @@
 
 mod aibrix;
 mod hpa;
+mod watermark;
 
 use std::cell::Cell;
 use std::fmt::{self, Write as _};
@@ -86,6 +87,7 @@ pub(crate) fn run(arguments: &ConformanceArguments) -> Result<Check, BadInput> {
     let suite: &dyn Suite = match arguments.suite {
         ConformanceSuite::Hpa => &hpa::Hpa,
         ConformanceSuite::Aibrix => &aibrix::Aibrix,
+        ConformanceSuite::Watermark => &watermark::Watermark,
     };
     let progress = Progress::new("replaying", arguments.files.len(), arguments.json);
     let mut report = Report::default();

@@ -22,6 +22,7 @@ mod state;
 mod time;
 mod trace;
 mod units;
+pub mod watermark;
 
 pub use algorithm::average_ratio::{AverageRatio, AverageRatioConfig};
 pub use algorithm::capped_smooth_ratio::{CappedSmoothRatio, CappedSmoothRatioConfig};
@@ -54,3 +55,4 @@ pub use state::{StateError, StateReader};
 pub use time::{Span, Timestamp};
 pub use trace::{DetailedReason, Direction, Effect, Judged, Reason, ReasonRecord, TextId, Trace};
 pub use units::{Fraction, Positive, RangeError, SmoothingFactor, StepDown, StepUp, Tolerance, Tolerances, Weight};
+pub use watermark::{Watermark, WatermarkConfig};

@@ -22,6 +22,7 @@ use crate::stage::capped::Capped;
 use crate::stage::restrained::Restrained;
 use crate::stage::smoothed::Smoothed;
 use crate::stage::stabilized::Stabilized;
+use crate::watermark::Watermark;
 
 /// What an algorithm or stage is, for people and tools.
 #[derive(Clone, Debug, PartialEq)]
@@ -279,6 +280,15 @@ impl Registry {
             .register_algorithm(
                 Kpa::NAME,
                 algorithm_factory("AIBrix's KPA: a long window, and a short one for panic", |m, c| Kpa::new(m, &c)),
+            )
+            .expect(taken);
+        registry
+            .register_algorithm(
+                Watermark::NAME,
+                algorithm_factory(
+                    "what DataDog's WatermarkPodAutoscaler makes of its metrics and two marks",
+                    |m, c| Watermark::new(m, &c),
+                ),
             )
             .expect(taken);
         registry

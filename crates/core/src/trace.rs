@@ -14,6 +14,7 @@ use crate::proposal::Hold;
 use crate::time::Timestamp;
 use crate::units::Tolerances;
 
+pub(crate) use self::record::millis;
 pub use self::record::{DetailedReason, ReasonRecord};
 pub(crate) use self::render::Short;
 
@@ -303,6 +304,8 @@ pub enum Effect {
     },
     /// A step of AIBrix's algorithms.
     Aibrix(aibrix::Fact),
+    /// A step of a WatermarkPodAutoscaler.
+    Watermark(crate::watermark::Fact),
 }
 
 /// How a metric's ratio became its proposal.

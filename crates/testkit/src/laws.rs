@@ -29,6 +29,13 @@ impl<'a> Subject<'a> {
         Self { registry, algorithm, stages: Vec::new(), with_pods: false, monotone: false }
     }
 
+    /// The same with the algorithm's configuration.
+    #[must_use]
+    pub fn with_config(mut self, config: Value) -> Self {
+        self.algorithm.config = config;
+        self
+    }
+
     /// The same in one more stage, outside of those it has.
     #[must_use]
     pub fn in_stage(mut self, name: &str, config: Value) -> Self {

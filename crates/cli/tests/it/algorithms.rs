@@ -29,6 +29,7 @@ fn plugins_stand_beside_the_native_ones() {
         "capped-smooth-ratio-plugin",
         "hpa",
         "max-ratio",
+        "watermark",
         "weighted-ratio",
     ];
     assert_eq!(names("algorithms"), algorithms);

@@ -127,7 +127,7 @@ impl From<&Metric> for MetricSpec {
 /// The nearest thousandth, halves away from zero. Saturates; a NaN never gets here.
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "`as` saturates; see below")]
 #[inline]
-pub(super) fn milli(units: f64) -> i64 {
+pub(crate) fn milli(units: f64) -> i64 {
     // Not `f64::round`, which many targets have only as a function to call. Beyond 2^52 there is nothing to round.
     const WHOLE: f64 = 4_503_599_627_370_496.0;
     let thousandths = units * 1000.0;

@@ -155,6 +155,7 @@ impl fmt::Display for Text<'_> {
             Effect::Suspended => f.write_str("the algorithm asked to leave the workload alone"),
             Effect::Note { text } => f.write_str(self.trace.kept(text)),
             Effect::Aibrix(fact) => fact.write(f, self.metric(fact.metric().unwrap_or_default()), to),
+            Effect::Watermark(fact) => fact.write(f, self.metrics),
         }
     }
 }

@@ -42,6 +42,8 @@ fn a_warm_decision_allocates_nothing() {
             .with_stage("smoothed", json!({}))
             .with_stage("stabilized", json!({ "scaleUpWindow": "1m", "scaleDownWindow": "5m" }))
             .with_stage("capped", json!({ "maxScaleUp": "50%", "maxScaleDown": "25%" })),
+        base("watermark"),
+        crate::policy("watermark", json!({ "convergeTowardsWatermark": "highwatermark", "exact": true }), 3, (1, 40)),
     ];
     for policy in &policies {
         for mut trace in [Trace::new(), Trace::off()] {
@@ -102,6 +104,44 @@ fn a_warm_sync_of_the_hpa_controller_allocates_nothing() {
         (0..240).for_each(&mut sync);
         for index in 240..480 {
             assert_eq!(counted(|| sync(index)).1, 0, "sync {index}");
+        }
+    }
+}
+
+#[test]
+fn a_warm_decision_or_sync_by_watermarks_allocates_nothing() {
+    let pods = vec![
+        InstanceState::new(Phase::Running, Readiness::Ready, Timestamp::default())
+            .with_started(Some(Timestamp::default()));
+        40
+    ];
+    for exact in [false, true] {
+        let policy = crate::policy("watermark", json!({ "exact": exact }), 3, (1, 40));
+        let config = serde_json::from_value::<setpoint::WatermarkConfig>(policy.algorithm.config.clone());
+        let rules = config.expect("a good configuration").rules(&policy.metrics).expect("good rules");
+        let bounds = setpoint::Bounds::new(1, 40).expect("bounds");
+        for mut trace in [Trace::new(), Trace::off()] {
+            let mut manager = AlgorithmManager::new();
+            let workload = manager.add(&policy).expect("a good policy");
+            let spec = setpoint::watermark::Spec { bounds, dry_run: false, rules: rules.clone() };
+            let mut wpa = setpoint::watermark::Reconciler::new(spec);
+            let (mut current, mut changes) = (10_u32, 0);
+            let mut look = |index: i64| {
+                let wobble = Reading::Value(((index / 40 * 37) % 100) as f64 / 40.0);
+                let readings = [wobble, Reading::Series(&[300, 400]), Reading::Value(0.5)];
+                let look = Observation::new(Timestamp::from_millis(index * 15_000), current, &readings)
+                    .with_instances(&pods[..current as usize]);
+                let decision = manager.decide(workload, &look, &mut trace).expect("a decision");
+                let plan = wpa.plan(&look, &mut trace);
+                wpa.finish(plan, true);
+                changes += u32::from(decision.desired != current);
+                current = decision.desired;
+            };
+            (0..240).for_each(&mut look);
+            for index in 240..960 {
+                assert_eq!(counted(|| look(index)).1, 0, "look {index}, exact: {exact}");
+            }
+            assert!(changes > 5, "{changes} changes");
         }
     }
 }

@@ -12,7 +12,11 @@ fn every_algorithm_keeps_the_laws_bare_and_in_every_stage() {
     let names: Vec<String> = registry.algorithms().map(|(name, _)| name.to_owned()).collect();
     let wrappers: Vec<String> = registry.stages().map(|(name, _)| name.to_owned()).collect();
     for name in &names {
-        let bare = Subject::new(&registry, name).monotone();
+        let mut bare = Subject::new(&registry, name);
+        // A zero that isn't tolerated changes nothing, by design.
+        if name != "watermark" {
+            bare = bare.monotone();
+        }
         laws::check(&bare, 48);
         laws::check(&bare.clone().with_pods(), 24);
         for wrapper in &wrappers {

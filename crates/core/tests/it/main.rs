@@ -10,6 +10,7 @@ mod laws;
 mod manager;
 mod pipeline;
 mod ratios;
+mod watermark;
 
 #[global_allocator]
 static ALLOCATOR: setpoint_testkit::allocations::Counting = setpoint_testkit::allocations::Counting;
