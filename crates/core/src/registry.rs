@@ -268,6 +268,7 @@ impl Registry {
                 }),
             )
             .expect(taken);
+        crate::nomad::register(&mut registry).expect(taken);
         registry
     }
 

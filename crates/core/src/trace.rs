@@ -13,6 +13,7 @@ use crate::proposal::Hold;
 use crate::time::Timestamp;
 use crate::units::Tolerances;
 
+pub(crate) use self::record::millis;
 pub use self::record::{DetailedReason, ReasonRecord};
 
 /// The reasons of one decision, in the order in which they took effect.
@@ -299,6 +300,8 @@ pub enum Effect {
         #[serde(skip)]
         text: TextId,
     },
+    /// What Nomad's strategies, checks and handler did.
+    Nomad(crate::nomad::Fact),
 }
 
 /// How a metric's ratio became its proposal.

@@ -155,6 +155,7 @@ impl fmt::Display for Text<'_> {
             Effect::NoOpinion => f.write_str("the algorithm has not enough data"),
             Effect::Suspended => f.write_str("the algorithm asked to leave the workload alone"),
             Effect::Note { text } => f.write_str(self.trace.kept(text)),
+            Effect::Nomad(fact) => fact.write(f, self.metrics),
         }
     }
 }
