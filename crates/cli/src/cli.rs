@@ -153,6 +153,8 @@ pub(crate) struct LintArguments {
 pub(crate) enum ConformanceSuite {
     /// Kubernetes' HorizontalPodAutoscaler, v2
     Hpa,
+    /// Nomad Autoscaler's strategies and policy handler
+    Nomad,
 }
 
 #[derive(Debug, Args)]

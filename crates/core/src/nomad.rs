@@ -1,4 +1,4 @@
-//! Nomad Autoscaler.
+#![doc = include_str!("../docs/nomad.md")]
 
 mod algorithm;
 mod check;

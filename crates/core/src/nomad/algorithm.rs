@@ -98,7 +98,7 @@ impl Nomad {
             let path = || format!("checks[{index}].strategy.{}", check.strategy.name());
             let (strategy, eye) = check.strategy.build(metrics, config.exact).map_err(|error| error.under(&path()))?;
             let built = Check::new(&check.name, eye.metric(), strategy).in_group(&check.group);
-            checks.push(Check { on_error: check.on_error, ..built });
+            checks.push(built.on_error(check.on_error));
             eyes.push(Some(eye));
         }
         let checks = Checks::new(&checks, config.on_check_error, config.exact);

@@ -47,7 +47,13 @@ impl Check {
     /// A check of `query`, without a group.
     #[must_use]
     pub fn new(name: impl Into<String>, query: Option<usize>, strategy: Strategy) -> Self {
-        Self { name: name.into(), group: String::new(), query, on_error: None, strategy: Ok(strategy) }
+        Self::written(name, query, Ok(strategy))
+    }
+
+    /// A check whose strategy may be a broken one: see [`Written`](super::Written).
+    #[must_use]
+    pub fn written(name: impl Into<String>, query: Option<usize>, strategy: Result<Strategy, StrategyError>) -> Self {
+        Self { name: name.into(), group: String::new(), query, on_error: None, strategy }
     }
 
     /// The same in a group.
@@ -59,8 +65,8 @@ impl Check {
 
     /// The same with its own answer to failures.
     #[must_use]
-    pub const fn on_error(mut self, on_error: OnError) -> Self {
-        self.on_error = Some(on_error);
+    pub fn on_error(mut self, on_error: impl Into<Option<OnError>>) -> Self {
+        self.on_error = on_error.into();
         self
     }
 }
