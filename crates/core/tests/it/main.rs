@@ -7,6 +7,7 @@ mod hpa;
 mod kubeai;
 mod laws;
 mod manager;
+mod nomad;
 mod pipeline;
 mod ratios;
 

@@ -102,8 +102,8 @@ impl Replay<'_> {
     /// Ends what ended up to `now`, in the order in which it did.
     fn end_until(&mut self, now: i64) {
         self.under_way.sort_by_key(|&(end, ..)| end);
-        while let Some(&(end, plan, scaled)) = self.under_way.first().filter(|&&(end, ..)| end <= now) {
-            self.under_way.remove(0);
+        while self.under_way.first().is_some_and(|&(end, ..)| end <= now) {
+            let (end, plan, scaled) = self.under_way.remove(0);
             self.handler.finish(plan, Timestamp::from_millis(end), scaled);
         }
     }
