@@ -4,12 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::NAME;
-use super::check::{Action, Check, Checks, DRY_RUN, Failed, OnError, Verdict, note, replicas};
+use super::check::{Action, Check, Checks, DRY_RUN, Failed, Member, OnError, Verdict, held, note, replicas};
 use super::config::{CheckConfig, StrategyConfig};
 use super::cooldown::Cooldown;
 use super::eye::Eye;
 use super::fact::Fact;
-use super::single::{hold, told};
+use super::single::told;
 use super::target_value::TargetValueConfig;
 use super::vote::Direction;
 use crate::algorithm::ScalingAlgorithm;
@@ -163,7 +163,7 @@ impl ScalingAlgorithm for Nomad {
         // The manager caps; Nomad's own way caps each vote, but for the mark of a dry run.
         let limits = self.exact.then(|| (i64::from(look.bounds.min()), i64::from(look.bounds.max())));
         let eyes = &mut self.eyes;
-        let judge = |place: usize, member: &super::check::Member| match &member.strategy {
+        let judge = |place: usize, member: &Member| match &member.strategy {
             Some(strategy) => eyes[place].judge(strategy, look),
             None => Err(Failed::Strategy),
         };
@@ -171,8 +171,14 @@ impl ScalingAlgorithm for Nomad {
             Verdict::Act(action) => self.act(action, look, trace),
             Verdict::Keep if self.exact => Proposal::Hold(Hold::Said),
             Verdict::Keep => Need::from(look.current).into(),
-            Verdict::Blocked => hold(trace, NAME, look.current, Hold::ShrinkBlocked),
-            Verdict::Silent => hold(trace, NAME, look.current, Hold::NoReadings),
+            Verdict::Blocked { count } => {
+                held(trace, count, current, Hold::ShrinkBlocked);
+                Proposal::Hold(Hold::ShrinkBlocked)
+            }
+            Verdict::Silent => {
+                held(trace, current, current, Hold::NoReadings);
+                Proposal::Hold(Hold::NoReadings)
+            }
             Verdict::Failed { check } => {
                 let message = format!("check {} failed, and no decision is made without it", check + 1);
                 return Err(EvaluateError::new(FailureKind::Refused, message));

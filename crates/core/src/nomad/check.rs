@@ -12,6 +12,7 @@ use super::strategy::{Judgement, Strategy};
 use super::vote::{Direction, Tally, Vote};
 use super::written::StrategyError;
 use crate::bounds::MAX_REPLICAS;
+use crate::proposal::Hold;
 use crate::trace::{Effect, Reason, Trace};
 
 /// What becomes of a decision when one of its checks fails.
@@ -142,7 +143,10 @@ pub(super) enum Verdict {
     /// The count there is.
     Keep,
     /// Fewer, but a check is missing without which nothing is taken away.
-    Blocked,
+    Blocked {
+        /// So many.
+        count: i64,
+    },
     /// Nobody voted.
     Silent,
     /// A check failed whose failure is everybody's.
@@ -250,7 +254,7 @@ impl Checks {
         match vote.count() {
             None => Verdict::Keep,
             // A vote to take away is what the winner is only where nobody wants more.
-            Some(_) if blocked && direction == Direction::Down => Verdict::Blocked,
+            Some(count) if blocked && direction == Direction::Down => Verdict::Blocked { count },
             Some(count) => Verdict::Act(Action { check, direction, count, uncapped, why }),
         }
     }
@@ -286,4 +290,10 @@ fn told(trace: &mut Trace, current: i64, vote: Vote<i64>, fact: Fact) {
 #[expect(clippy::cast_precision_loss, reason = "a count beyond 2^53 is none")]
 pub(super) fn note(trace: &mut Trace, from: i64, to: i64, fact: Fact) {
     trace.push(|| Reason::new(NAME, from as f64, to as f64, Effect::Nomad(fact)));
+}
+
+/// `from` was wanted, and the current count is kept.
+#[expect(clippy::cast_precision_loss, reason = "a count beyond 2^53 is none")]
+pub(super) fn held(trace: &mut Trace, from: i64, current: i64, why: Hold) {
+    trace.push(|| Reason::new(NAME, from as f64, current as f64, Effect::Held { why }));
 }

@@ -4,14 +4,15 @@
 
 use std::time::Duration;
 
-use super::check::{Action, Check, Checks, DRY_RUN, Failed, OnError, Verdict, note};
+use super::check::{Action, Check, Checks, DRY_RUN, Failed, Member, OnError, Verdict, held, note};
 use super::cooldown::{Cooldown, read_time, write_time};
 use super::fact::Fact;
+use super::strategy::{Judgement, Strategy};
 use super::vote::Direction;
 use crate::proposal::Hold;
 use crate::state::{StateError, StateReader};
 use crate::time::Timestamp;
-use crate::trace::{Effect, Reason, Trace};
+use crate::trace::Trace;
 
 /// A policy, as Nomad has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -223,7 +224,7 @@ impl Handler {
             Target::NotReady => return Plan::of(TickOutcome::NotReady),
             Target::Ready(count) => count,
         };
-        let judge = |_, member: &super::check::Member| {
+        let judge = |_, member: &Member| {
             let points: &[f64] = match member.query.map(|query| queries.get(query)) {
                 None => &[],
                 Some(Some(Query::Points(points))) if !points.is_empty() => points,
@@ -236,11 +237,11 @@ impl Handler {
             Verdict::Failed { .. } => return Plan::of(TickOutcome::Error),
             Verdict::Keep => return Plan::of(TickOutcome::None),
             Verdict::Silent => {
-                held(trace, current, Hold::NoReadings);
+                held(trace, current, current, Hold::NoReadings);
                 return Plan::of(TickOutcome::None);
             }
-            Verdict::Blocked => {
-                held(trace, current, Hold::ShrinkBlocked);
+            Verdict::Blocked { count } => {
+                held(trace, count, current, Hold::ShrinkBlocked);
                 return Plan::of(TickOutcome::None);
             }
             Verdict::Act(action) if action.count == current => return Plan::of(TickOutcome::None),
@@ -293,12 +294,7 @@ impl Handler {
         }
     }
 
-    fn judge(
-        &self,
-        strategy: &super::strategy::Strategy,
-        current: i64,
-        points: &[f64],
-    ) -> Result<super::strategy::Judgement, Failed> {
+    fn judge(&self, strategy: &Strategy, current: i64, points: &[f64]) -> Result<Judgement, Failed> {
         // The newest value has to be one, but for an exact handler.
         if !self.exact && points.last().is_some_and(|value| !value.is_finite()) {
             return Err(Failed::Query);
@@ -335,10 +331,4 @@ impl Handler {
         (self.cooldown, self.timer) = (cooldown, timer);
         Ok(())
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a count beyond 2^53 is none")]
-fn held(trace: &mut Trace, current: i64, why: Hold) {
-    let current = current as f64;
-    trace.push(|| Reason::new(super::NAME, current, current, Effect::Held { why }));
 }

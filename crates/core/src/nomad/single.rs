@@ -1,6 +1,6 @@
 //! `nomad-target-value`, `nomad-threshold`, `nomad-pass-through` and `nomad-fixed-value`: one check alone.
 
-use super::check::{Failed, note, replicas};
+use super::check::{Failed, held, note, replicas};
 use super::config::StrategyConfig;
 use super::eye::Eye;
 use super::fact::Fact;
@@ -13,7 +13,7 @@ use crate::metric::Metric;
 use crate::observation::Observation;
 use crate::proposal::{Hold, Need, Proposal};
 use crate::state::{StateError, StateReader, expect_none};
-use crate::trace::{Effect, Reason, Trace};
+use crate::trace::Trace;
 
 /// One strategy on one metric, in whole replicas. Of these only `threshold` remembers anything: when it last saw values
 /// within its bounds.
@@ -83,7 +83,10 @@ impl ScalingAlgorithm for Single {
                 })
             }
             Err(Failed::Query | Failed::Strategy) if self.exact => Ok(Proposal::NoOpinion),
-            Err(Failed::Query | Failed::Strategy) => Ok(hold(trace, self.name, look.current, Hold::NoReadings)),
+            Err(Failed::Query | Failed::Strategy) => {
+                held(trace, current, current, Hold::NoReadings);
+                Ok(Proposal::Hold(Hold::NoReadings))
+            }
         }
     }
 
@@ -115,10 +118,4 @@ pub(super) fn told(trace: &mut Trace, count: i64) -> u32 {
         note(trace, count, possible.into(), Fact::Capped { from: count });
     }
     possible
-}
-
-pub(super) fn hold(trace: &mut Trace, stage: &'static str, current: u32, why: Hold) -> Proposal {
-    let current = f64::from(current);
-    trace.push(|| Reason::new(stage, current, current, Effect::Held { why }));
-    Proposal::Hold(why)
 }

@@ -36,7 +36,7 @@ fn nomads_strategies_keep_the_laws_but_those_they_break_by_design() {
     let fewer = json!({ "metric": "queue", "upperBound": 20, "withinBoundsTrigger": 3, "delta": -1 });
     let more = json!({ "metric": "p99", "lowerBound": 700, "withinBoundsTrigger": 2, "percentage": 50 });
     for config in [&fewer, &more] {
-        // Only where no count of replicas makes the metric of a look at its target one that is within the bounds.
+        // It steps away from a target that lies within its bounds.
         laws::check(
             &Subject::new(&registry, "nomad-threshold")
                 .with_config(config.clone())
