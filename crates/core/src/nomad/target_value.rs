@@ -51,7 +51,7 @@ impl TargetValueConfig {
             return Err(ConfigError::new("target", format!("must be a number of at least 0, got {target}")));
         }
         let threshold = self.threshold;
-        if !(threshold.is_finite() && threshold >= 0.0) {
+        if !(threshold.is_finite() && (threshold >= 0.0 || exact)) {
             return Err(ConfigError::new("threshold", format!("must be a number of at least 0, got {threshold}")));
         }
         let mut strategy = TargetValue::new(self.target.unwrap_or(1.0)).with_threshold(threshold);

@@ -167,7 +167,7 @@ fn invalid(key: &str, text: &str) -> StrategyError {
 /// A double as Go reads it: a NaN has no sign there, and what is too large for a double is a mistake.
 fn go_float(text: &str) -> Option<f64> {
     let number: f64 = text.parse().ok()?;
-    let written_out = text.contains(|letter: char| matches!(letter, 'n' | 'N'));
+    let written_out = text.contains(['n', 'N']);
     let signed = text.starts_with(['+', '-']);
     match number {
         nan if nan.is_nan() && signed => None,

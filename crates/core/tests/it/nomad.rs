@@ -105,7 +105,8 @@ fn pass_through_and_fixed_value_vote_as_documented() {
 #[test]
 fn votes_are_counted_by_direction_then_count_and_by_groups() {
     use Vote::{Down, Keep, Up};
-    let cases: [(&str, &[(Option<u32>, Vote<i64>)], Option<Vote<i64>>); 12] = [
+    type Votes<'a> = &'a [(Option<u32>, Vote<i64>)];
+    let cases: [(&str, Votes<'_>, Option<Vote<i64>>); 12] = [
         ("nobody", &[], None),
         ("up beats down", &[(None, Down(1)), (None, Up(2))], Some(Up(2))),
         ("none beats down", &[(None, Down(1)), (None, Keep)], Some(Keep)),
@@ -329,7 +330,8 @@ fn a_handlers_state_goes_on_elsewhere() {
 
 #[test]
 fn mistakes_in_strings_are_told_in_nomads_words() {
-    let cases: [(&str, &[(&str, &str)], &str); 12] = [
+    type Strings<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(&str, Strings<'_>, &str); 12] = [
         ("target-value", &[], "missing required field `target`"),
         ("target-value", &[("target", "ten")], "invalid value for `target`: ten (string)"),
         ("target-value", &[("target", "1"), ("threshold", "+nan")], "invalid value for `threshold`: +nan (string)"),
@@ -400,7 +402,9 @@ fn configurations_are_refused_by_the_field() {
     }
 }
 
-fn looks(name: &str, config: Value, looks: &[(i64, u32, &[Reading<'_>])]) -> Vec<u32> {
+type Looks<'a> = &'a [(i64, u32, &'a [Reading<'a>])];
+
+fn looks(name: &str, config: Value, looks: Looks<'_>) -> Vec<u32> {
     let metrics = looks[0].2.len();
     crate::decide(&crate::policy(name, config, metrics, (1, 40)), looks)
 }
@@ -409,7 +413,7 @@ fn looks(name: &str, config: Value, looks: &[(i64, u32, &[Reading<'_>])]) -> Vec
 fn a_threshold_remembers_its_window() {
     let config = json!({ "lowerBound": 10, "withinBoundsTrigger": 3, "queryWindow": "1m", "delta": 2 });
     let (hit, miss, none) = ([Reading::Value(10.0)], [Reading::Value(9.0)], [Reading::Missing("gone")]);
-    let cases: [(&str, &[(i64, u32, &[Reading<'_>])], u32); 6] = [
+    let cases: [(&str, Looks<'_>, u32); 6] = [
         ("three in the window", &[(0, 4, &hit), (15, 4, &miss), (30, 4, &hit), (60, 4, &hit)], 6),
         ("the first has left it", &[(0, 4, &hit), (30, 4, &hit), (61, 4, &hit)], 4),
         ("enough are left, and none is new", &[(0, 4, &hit), (15, 4, &hit), (30, 4, &hit), (45, 4, &miss)], 6),

@@ -154,7 +154,8 @@ pub(super) fn clamp_to_possible(count: i64) -> u32 {
     u32::try_from(count.clamp(0, i64::from(MAX_REPLICAS))).unwrap_or(MAX_REPLICAS)
 }
 
-/// A strategy's strings as the configuration of ours, exact. None where that can't hold them: infinities, negative limits.
+/// A strategy's strings as the configuration of ours, exact. None where that can't hold them: infinities, negative limits, large
+/// numbers.
 pub(super) fn typed_config(name: &str, config: &BTreeMap<String, String>, query: Option<&str>) -> Option<Value> {
     let mut typed = Map::new();
     if name != "fixed-value" {
@@ -194,7 +195,8 @@ pub(super) fn typed_config(name: &str, config: &BTreeMap<String, String>, query:
         } else if field == "delta" {
             text.parse::<i64>().ok()?.into()
         } else {
-            text.parse::<u32>().ok()?.into()
+            let most = if field == "withinBoundsTrigger" { 1000 } else { MAX_REPLICAS };
+            text.parse::<u32>().ok().filter(|&number| number <= most)?.into()
         };
         typed.insert(field.to_owned(), number);
     }
