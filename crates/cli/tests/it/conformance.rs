@@ -170,6 +170,6 @@ fn each_thing_that_is_compared_of_nomad_is_compared() {
         scenario.pointer_mut(path).unwrap_or_else(|| panic!("{path} is there"))["unheardOf"] = json!(1);
         folder.write("changed.jsonl", scenario.to_string());
         let ran = folder.run(&["conformance", "nomad", "changed.jsonl"]);
-        assert_eq!(ran.code, 2, "an unknown field of {path:?} is passed over: {}", ran.out);
+        assert_ne!(ran.code, 0, "an unknown field of {path:?} is passed over: {}", ran.out);
     }
 }
