@@ -157,6 +157,8 @@ pub(crate) enum ConformanceSuite {
     Aibrix,
     /// DataDog's WatermarkPodAutoscaler
     Watermark,
+    /// Nomad Autoscaler's strategies and policy handler
+    Nomad,
 }
 
 #[derive(Debug, Args)]

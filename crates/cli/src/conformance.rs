@@ -2,6 +2,7 @@
 
 mod aibrix;
 mod hpa;
+mod nomad;
 mod watermark;
 
 use std::cell::Cell;
@@ -88,6 +89,7 @@ pub(crate) fn run(arguments: &ConformanceArguments) -> Result<Check, BadInput> {
         ConformanceSuite::Hpa => &hpa::Hpa,
         ConformanceSuite::Aibrix => &aibrix::Aibrix,
         ConformanceSuite::Watermark => &watermark::Watermark,
+        ConformanceSuite::Nomad => &nomad::Nomad,
     };
     let progress = Progress::new("replaying", arguments.files.len(), arguments.json);
     let mut report = Report::default();

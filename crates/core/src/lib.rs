@@ -12,6 +12,7 @@ pub mod hpa;
 mod instance;
 mod manager;
 mod metric;
+pub mod nomad;
 mod observation;
 mod policy;
 mod proposal;

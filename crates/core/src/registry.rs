@@ -270,6 +270,7 @@ impl Registry {
                 }),
             )
             .expect(taken);
+        crate::nomad::register(&mut registry).expect(taken);
         registry
             .register_algorithm(
                 Apa::NAME,

@@ -306,6 +306,8 @@ pub enum Effect {
     Aibrix(aibrix::Fact),
     /// A step of a WatermarkPodAutoscaler.
     Watermark(crate::watermark::Fact),
+    /// What Nomad's strategies, checks and handler did.
+    Nomad(crate::nomad::Fact),
 }
 
 /// How a metric's ratio became its proposal.

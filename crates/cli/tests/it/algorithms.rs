@@ -29,6 +29,11 @@ fn plugins_stand_beside_the_native_ones() {
         "capped-smooth-ratio-plugin",
         "hpa",
         "max-ratio",
+        "nomad",
+        "nomad-fixed-value",
+        "nomad-pass-through",
+        "nomad-target-value",
+        "nomad-threshold",
         "watermark",
         "weighted-ratio",
     ];

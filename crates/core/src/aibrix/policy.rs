@@ -158,14 +158,17 @@ impl Policy {
         let why = match self.autoscaler.decide(&look, metrics.len(), input, trace) {
             Verdict::Desired(replicas) => return Need::from(replicas.max(0).unsigned_abs()).into(),
             Verdict::Disabled => return Proposal::Suspend,
-            Verdict::OutsideBounds(_) => Hold::OutsideBounds,
+            Verdict::OutsideBounds(bound) => {
+                let (from, to) = (f64::from(observation.current), f64::from(bound));
+                trace.push(|| Reason::new(name, from, to, Effect::OutsideBounds));
+                return Need::from(bound).into();
+            }
             Verdict::Failed if observation.current == 0 => Hold::AtZero,
             Verdict::Failed => Hold::NoReadings,
             Verdict::ShrinkBlocked => Hold::ShrinkBlocked,
         };
         let current = f64::from(observation.current);
-        let effect = if why == Hold::OutsideBounds { Effect::OutsideBounds } else { Effect::Held { why } };
-        trace.push(|| Reason::new(name, current, current, effect));
+        trace.push(|| Reason::new(name, current, current, Effect::Held { why }));
         Proposal::Hold(why)
     }
 

@@ -156,6 +156,7 @@ impl fmt::Display for Text<'_> {
             Effect::Note { text } => f.write_str(self.trace.kept(text)),
             Effect::Aibrix(fact) => fact.write(f, self.metric(fact.metric().unwrap_or_default()), to),
             Effect::Watermark(fact) => fact.write(f, self.metrics),
+            Effect::Nomad(fact) => fact.write(f, self.metrics),
         }
     }
 }

@@ -97,7 +97,7 @@ impl ScalingAlgorithm for Watermark {
                 }
                 match decided.how {
                     How::Disabled => Proposal::Suspend,
-                    How::Corrected if !exact => Proposal::Hold(Hold::OutsideBounds),
+                    How::Corrected if !exact => Need::from(look.bounds.clamp(look.current)).into(),
                     _ if decided.scales => Need::from(decided.desired.max(0).unsigned_abs()).into(),
                     _ => Need::from(look.current).into(),
                 }

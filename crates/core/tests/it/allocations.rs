@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use setpoint::hpa::{ControlLoop, MetricSpec, MetricTarget, Settings, Spec};
+use setpoint::nomad::{
+    Check, Handler, Query, Scaled, Spec as NomadSpec, Step, Strategy, Target, TargetValue, Threshold, Write,
+};
 use setpoint::{
     AlgorithmManager, InstanceState, MetricKind, Observation, Phase, Readiness, Reading, Sample, Samples, Timestamp,
     Trace,
@@ -21,6 +24,14 @@ fn rates() -> serde_json::Value {
         "scaleUp": { "stabilizationWindowSeconds": 60, "policies": [{ "type": "Pods", "value": 3, "periodSeconds": 120 }] },
         "scaleDown": { "policies": [{ "type": "Percent", "value": 20, "periodSeconds": 60 }], "tolerance": "50m" },
     })
+}
+
+fn nomad_checks() -> serde_json::Value {
+    json!({ "cooldown": "1m", "cooldownOnScaleUp": "30s", "checks": [
+        { "group": "a", "strategy": { "threshold": { "lowerBound": 1.5, "withinBoundsTrigger": 2, "percentage": 20 } } },
+        { "group": "a", "strategy": { "threshold": { "upperBound": 1, "withinBoundsTrigger": 3, "delta": -1 } } },
+        { "strategy": { "target-value": { "metric": "m1" } }, "onError": "ignore" },
+    ] })
 }
 
 #[test]
@@ -44,6 +55,17 @@ fn a_warm_decision_allocates_nothing() {
             .with_stage("capped", json!({ "maxScaleUp": "50%", "maxScaleDown": "25%" })),
         base("watermark"),
         crate::policy("watermark", json!({ "convergeTowardsWatermark": "highwatermark", "exact": true }), 3, (1, 40)),
+        base("nomad"),
+        crate::policy("nomad-target-value", json!({ "maxScaleUp": 3 }), 3, (1, 40)),
+        crate::policy(
+            "nomad-threshold",
+            json!({ "lowerBound": 0.5, "withinBoundsTrigger": 3, "delta": 1 }),
+            3,
+            (1, 40),
+        ),
+        crate::policy("nomad-pass-through", json!({}), 3, (1, 40)),
+        crate::policy("nomad-fixed-value", json!({ "value": 5 }), 3, (1, 40)),
+        crate::policy("nomad", nomad_checks(), 3, (1, 40)),
     ];
     for policy in &policies {
         for mut trace in [Trace::new(), Trace::off()] {
@@ -67,6 +89,34 @@ fn a_warm_decision_allocates_nothing() {
                 let (decision, allocations) = counted(|| look(index));
                 assert_eq!(allocations, 0, "{}, {decision:?}", policy.algorithm.name.as_deref().unwrap_or_default());
             }
+        }
+    }
+}
+
+#[test]
+fn a_warm_tick_of_nomads_handler_allocates_nothing() {
+    let target = Strategy::TargetValue(TargetValue::new(1.0));
+    let checks = vec![
+        Check::new("a", Some(0), target),
+        Check::new("b", Some(1), Strategy::Threshold(Threshold::new(0.0, 0.5, Step::Delta(-1)))).in_group("g"),
+    ];
+    let mut handler = Handler::new(NomadSpec::new(1, 40, checks));
+    for mut trace in [Trace::new(), Trace::off()] {
+        let mut current = 10;
+        let mut tick = |index: i64| {
+            let now = Timestamp::from_millis(index * 100_000);
+            let points = [(index * 37 % 100) as f64 / 40.0; 8];
+            let queries = [Query::Points(&points), if index % 7 == 0 { Query::Failed } else { Query::Points(&points) }];
+            trace.clear();
+            let plan = handler.plan(now, Target::Ready(current), &queries, &mut trace);
+            if let Some(Write::Count(count)) = plan.write {
+                current = count;
+            }
+            handler.finish(plan, now, Scaled::Done);
+        };
+        (0..100).for_each(&mut tick);
+        for index in 100..200 {
+            assert_eq!(counted(|| tick(index)).1, 0, "tick {index}");
         }
     }
 }

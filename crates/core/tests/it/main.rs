@@ -8,6 +8,7 @@ mod hpa;
 mod kubeai;
 mod laws;
 mod manager;
+mod nomad;
 mod pipeline;
 mod ratios;
 mod watermark;
