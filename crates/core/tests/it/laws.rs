@@ -106,9 +106,11 @@ proptest! {
                         | Effect::Highest { .. }
                         | Effect::MeanRatio { .. }
                         | Effect::RatioFloor { .. }
-                        | Effect::Held { .. }
                         | Effect::Nomad(Fact::Voted { .. } | Fact::Won { .. })
                 );
+                // What is held is either the number so far or, among proposals, the current count.
+                let held = matches!(reason.effect, Effect::Held { .. });
+                let begins = begins || held && reason.from == f64::from(decision.current);
                 let expected = if begins { f64::from(decision.current) } else { at };
                 // A smoothed ratio is told as what it asks for before and after.
                 prop_assert!(reason.from == expected || reason.stage == "smoothed" || reason.from == reason.to, "{:?}", reasons);
