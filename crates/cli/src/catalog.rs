@@ -104,9 +104,9 @@ impl Catalog {
                 Err(problem) => Err(ConfigError::new(format!("{path}.plugin"), format!("{plugin}: {problem}"))),
             },
         };
-        resolve(&mut policy.spec.algorithm, "spec.algorithm")?;
+        policy.spec.algorithm.each_mut("spec.algorithm", &mut resolve)?;
         if let FailureSpec::Algorithm(algorithm) = &mut policy.spec.on_failure {
-            resolve(algorithm, "spec.onFailure.algorithm")?;
+            algorithm.each_mut("spec.onFailure.algorithm", &mut resolve)?;
         }
         Ok(policy)
     }
