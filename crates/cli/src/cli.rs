@@ -153,6 +153,8 @@ pub(crate) struct LintArguments {
 pub(crate) enum ConformanceSuite {
     /// Kubernetes' HorizontalPodAutoscaler, v2
     Hpa,
+    /// Knative's pod autoscaler
+    KnativeKpa,
 }
 
 #[derive(Debug, Args)]

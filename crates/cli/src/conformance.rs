@@ -1,6 +1,7 @@
 //! `setpoint conformance`: golden vectors, made by other projects' own code, replayed through ours.
 
 mod hpa;
+mod knative;
 
 use std::cell::Cell;
 use std::fmt::Write as _;
@@ -71,6 +72,7 @@ struct Report {
 pub(crate) fn run(arguments: &ConformanceArguments) -> Result<Check, BadInput> {
     let suite: &dyn Suite = match arguments.suite {
         ConformanceSuite::Hpa => &hpa::Hpa,
+        ConformanceSuite::KnativeKpa => &knative::KnativeKpa,
     };
     let progress = Progress::new("replaying", arguments.files.len(), arguments.json);
     let mut report = Report::default();

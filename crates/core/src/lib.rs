@@ -9,6 +9,7 @@ mod failure;
 mod handler;
 pub mod hpa;
 mod instance;
+pub mod knative;
 mod manager;
 mod metric;
 mod observation;
@@ -21,6 +22,7 @@ mod state;
 mod time;
 mod trace;
 mod units;
+pub mod window;
 
 pub use algorithm::average_ratio::{AverageRatio, AverageRatioConfig};
 pub use algorithm::capped_smooth_ratio::{CappedSmoothRatio, CappedSmoothRatioConfig};
