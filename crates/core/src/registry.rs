@@ -15,6 +15,7 @@ use crate::algorithm::max_ratio::MaxRatio;
 use crate::algorithm::weighted_ratio::WeightedRatio;
 use crate::config::{ConfigError, near_miss, parse_config};
 use crate::hpa::{Behavior, Hpa};
+use crate::knative::KnativeKpa;
 use crate::metric::Metric;
 use crate::policy::{AlgorithmSpec, Policy, StageSpec};
 use crate::stage::capped::Capped;
@@ -265,6 +266,14 @@ impl Registry {
                 Restrained::<Box<dyn ScalingAlgorithm>>::LEGACY_NAME,
                 stage_factory("what HPA does without behavior: a window down, twice the count up", |inner, c| {
                     Ok(Restrained::legacy(inner, &c))
+                }),
+            )
+            .expect(taken);
+        registry
+            .register_algorithm(
+                KnativeKpa::NAME,
+                algorithm_factory("Knative's pod autoscaler: a stable window, and a short one for panic", |m, c| {
+                    KnativeKpa::new(m, &c)
                 }),
             )
             .expect(taken);

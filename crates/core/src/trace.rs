@@ -13,7 +13,9 @@ use crate::proposal::Hold;
 use crate::time::Timestamp;
 use crate::units::Tolerances;
 
+pub(crate) use self::record::millis;
 pub use self::record::{DetailedReason, ReasonRecord};
+pub(crate) use self::render::Short;
 
 /// The reasons of one decision, in the order in which they took effect.
 ///
@@ -299,6 +301,8 @@ pub enum Effect {
         #[serde(skip)]
         text: TextId,
     },
+    /// A step of Knative's autoscaler.
+    Knative(crate::knative::Fact),
 }
 
 /// How a metric's ratio became its proposal.

@@ -162,7 +162,7 @@ pub(super) fn panic_window(stable: Duration, percentage: f64) -> Duration {
     Duration::from_secs((nanos.saturating_add(SECOND / 2) / SECOND).max(1))
 }
 
-const THRESHOLD: &str = "a percentage from 110 to 1000";
+pub(super) const THRESHOLD: &str = "a percentage from 110 to 1000";
 
 pub(super) fn is_threshold(percentage: f64) -> bool {
     (110.0..=1000.0).contains(&percentage)

@@ -147,6 +147,8 @@ pub struct Scaled {
     pub panic: Panic,
     /// When panic ends if it gets no more cause, while there is panic.
     pub panic_until: Option<Timestamp>,
+    /// What it was decided by.
+    pub averages: Averages,
     /// The stable average over the target, rounded up.
     pub stable_need: f64,
     /// The same of the panic average.
@@ -295,6 +297,7 @@ impl Autoscaler {
             excess_burst_capacity: self.excess_burst_capacity(ready, averages.panic),
             panic,
             panic_until: self.panic_since.map(|since| since + self.spec.stable_window),
+            averages,
             stable_need,
             panic_need,
             limits: (most, least),

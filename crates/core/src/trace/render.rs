@@ -18,7 +18,7 @@ struct Text<'a> {
 }
 
 /// Three digits after the point at most, and no trailing zeros: 620, 1.24, 0.333.
-struct Short(f64);
+pub(crate) struct Short(pub(crate) f64);
 
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -155,6 +155,7 @@ impl fmt::Display for Text<'_> {
             Effect::NoOpinion => f.write_str("the algorithm has not enough data"),
             Effect::Suspended => f.write_str("the algorithm asked to leave the workload alone"),
             Effect::Note { text } => f.write_str(self.trace.kept(text)),
+            Effect::Knative(fact) => fact.write(f, self.metrics, to),
         }
     }
 }
