@@ -12,6 +12,7 @@ mod text;
 pub use algorithm::{KnativeKpa, KnativeKpaConfig};
 pub use cluster::ConfigMap;
 pub use collector::{Collector, Windows};
+pub use explain::About;
 pub use fact::{Fact, PanicEvent};
 pub use resolve::{Reachability, Resolved, Revision, ScalingMetric, resolve};
 pub use scale::{Autoscaler, Averages, Panic, Scaled, Spec};

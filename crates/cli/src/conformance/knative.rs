@@ -1,5 +1,6 @@
 //! Knative's pod autoscaler: what its collector, its `Scale` and its resolution of annotations gave, call by call.
 
+mod policy;
 mod replay;
 mod scenario;
 

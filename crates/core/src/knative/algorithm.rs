@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::NAME;
 use super::cluster::{BURST, WINDOW_PERCENTAGE, WINDOWS, is_burst, is_window_percentage};
 use super::collector::{Collector, Windows};
-use super::explain::{Told, explain};
+use super::explain::About;
 use super::resolve::{Resolved, THRESHOLD, aim, is_threshold, panic_window};
 use super::scale::{Autoscaler, Scaled, Spec};
 use crate::algorithm::ScalingAlgorithm;
@@ -53,7 +53,7 @@ pub struct KnativeKpaConfig {
     pub reachable: bool,
     /// Whether to decide exactly as Knative does, where that is not sound: see the
     /// [table](crate::knative#where-it-differs-from-knative). Default false.
-    pub as_knative: bool,
+    pub exact: bool,
 }
 
 impl Default for KnativeKpaConfig {
@@ -70,7 +70,7 @@ impl Default for KnativeKpaConfig {
             target_burst_capacity: 211.0,
             activation_scale: 0,
             reachable: true,
-            as_knative: false,
+            exact: false,
         }
     }
 }
@@ -180,7 +180,7 @@ impl KnativeKpaConfig {
 /// ```
 #[derive(Clone, Debug)]
 pub struct KnativeKpa {
-    as_knative: bool,
+    exact: bool,
     windows: Windows,
     metrics: Vec<Tracked>,
     /// Whether windows that came out of a state may have other lengths.
@@ -233,7 +233,7 @@ impl KnativeKpa {
             Ok(Tracked { terms, is_total, spec, collector: collector.clone(), autoscaler: None })
         };
         let metrics = metrics.iter().map(tracked).collect::<Result<_, ConfigError>>()?;
-        Ok(Self { as_knative: config.as_knative, windows, metrics, restored: false })
+        Ok(Self { exact: config.exact, windows, metrics, restored: false })
     }
 
     /// For one metric, whose reading is a total, by what a revision's annotations and its cluster resolve to.
@@ -241,14 +241,14 @@ impl KnativeKpa {
     /// # Errors
     ///
     /// As for [`Collector::new`] and [`Spec::check`].
-    pub fn resolved(resolved: &Resolved, as_knative: bool) -> Result<Self, ConfigError> {
+    pub fn resolved(resolved: &Resolved, exact: bool) -> Result<Self, ConfigError> {
         let spec = resolved.spec;
         spec.check()?;
         let target = Target::average_value(spec.total).map_err(|error| ConfigError::new("total", error.to_string()))?;
         let terms = Metric::new("", target).terms();
         let collector = Collector::new(resolved.windows)?;
         let metrics = vec![Tracked { terms, is_total: true, spec, collector, autoscaler: None }];
-        Ok(Self { as_knative, windows: resolved.windows, metrics, restored: false })
+        Ok(Self { exact, windows: resolved.windows, metrics, restored: false })
     }
 
     /// Begins with `ready` replicas at `at`, before the first look: for a caller that knows more than that will tell.
@@ -266,16 +266,16 @@ impl KnativeKpa {
     /// Brings a sample of a metric between two looks, in total over all replicas: for a caller that measures more often
     /// than it decides.
     pub fn sample(&mut self, metric: usize, at: Timestamp, total: f64) {
-        let as_knative = self.as_knative;
+        let exact = self.exact;
         if let Some(metric) = self.metrics.get_mut(metric) {
-            collect(&mut metric.collector, as_knative, at, total);
+            collect(&mut metric.collector, exact, at, total);
         }
     }
 
     #[cold]
     fn resize(&mut self, now: Timestamp) -> Result<(), EvaluateError> {
         for Tracked { collector, .. } in &mut self.metrics {
-            let resized = if self.as_knative {
+            let resized = if self.exact {
                 collector.resize_as_if_full(self.windows, now)
             } else {
                 collector.resize(self.windows, now)
@@ -289,25 +289,24 @@ impl KnativeKpa {
     /// A metric's decision, if it can be made.
     #[inline]
     fn scale(&mut self, index: usize, look: &Observation<'_>) -> Option<Scaled> {
-        let as_knative = self.as_knative;
+        let exact = self.exact;
         let metric = self.metrics.get_mut(index)?;
         let reading = *look.readings.get(index)?;
         match metric.total(reading, look) {
-            Some(total) => collect(&mut metric.collector, as_knative, look.now, total),
+            Some(total) => collect(&mut metric.collector, exact, look.now, total),
             // The samples before it would be taken for what is there now.
-            None if !as_knative => return None,
+            None if !exact => return None,
             None => {}
         }
-        let averages =
-            if as_knative { metric.collector.averages(look.now)? } else { metric.collector.covered(look.now)? };
+        let averages = if exact { metric.collector.averages(look.now)? } else { metric.collector.covered(look.now)? };
         let autoscaler = match &mut metric.autoscaler {
             Some(autoscaler) => autoscaler,
             none => {
-                let ready = if as_knative { look.ready } else { look.ready.max(look.current) };
+                let ready = if exact { look.ready } else { look.ready.max(look.current) };
                 none.insert(Autoscaler::new(metric.spec, ready, look.now).ok()?)
             }
         };
-        if as_knative {
+        if exact {
             autoscaler.scale(look.now, look.ready, averages)
         } else {
             autoscaler.scale_to(look.now, look.ready, averages, whole)
@@ -316,18 +315,18 @@ impl KnativeKpa {
 
     fn tell(&self, index: usize, look: &Observation<'_>, scaled: Option<&Scaled>, trace: &mut Trace) {
         let metric = &self.metrics[index];
-        let as_knative = self.as_knative;
+        let exact = self.exact;
         match scaled {
             Some(scaled) => {
-                let told = Told { metric: index, spec: &metric.spec, windows: self.windows };
-                explain(told, look, scaled, trace);
+                let about = About { metric: index, spec: &metric.spec, windows: self.windows };
+                scaled.explain(about, look, trace);
             }
             None => {
                 let Some((state, cause)) = look.readings.get(index).map(Reading::state) else { return };
                 // A reading that is one, and comes to nothing.
                 let (state, cause) = match state {
                     "value" => ("invalid", "too large or too small to count with"),
-                    _ if as_knative => (state, "and nothing is left in the stable window"),
+                    _ if exact => (state, "and nothing is left in the stable window"),
                     _ => (state, cause),
                 };
                 let cause = trace.keep(format_args!("{cause}"));
@@ -338,8 +337,8 @@ impl KnativeKpa {
 }
 
 #[inline]
-fn collect(collector: &mut Collector, as_knative: bool, at: Timestamp, total: f64) {
-    if as_knative { collector.add(at, total) } else { collector.sample(at, total) }
+fn collect(collector: &mut Collector, exact: bool, at: Timestamp, total: f64) {
+    if exact { collector.add(at, total) } else { collector.sample(at, total) }
 }
 
 /// Rounded up; but what is a billionth off a whole number is that, for sums and divisions leave as much.
@@ -410,7 +409,7 @@ impl ScalingAlgorithm for KnativeKpa {
         for metric in &self.metrics {
             let collector = metric.collector.read(&mut reader)?;
             let mut autoscaler = if reader.flag()? { Some(Autoscaler::read(&mut reader, metric.spec)?) } else { None };
-            if let Some(autoscaler) = autoscaler.as_mut().filter(|_| !self.as_knative) {
+            if let Some(autoscaler) = autoscaler.as_mut().filter(|_| !self.exact) {
                 autoscaler.set_delay();
             }
             restored.push((collector, autoscaler));

@@ -7,16 +7,28 @@ use super::scale::{Averages, Panic, Scaled, Spec};
 use crate::observation::Observation;
 use crate::trace::{Direction, Effect, Reason, Trace};
 
-/// What a decision was made of.
+/// What a decision was made for and by.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Told<'a> {
-    pub(super) metric: usize,
-    pub(super) spec: &'a Spec,
-    pub(super) windows: Windows,
+pub struct About<'a> {
+    /// The metric's place in the policy.
+    pub metric: usize,
+    /// The [`Autoscaler`](super::Autoscaler)'s spec.
+    pub spec: &'a Spec,
+    /// The [`Collector`](super::Collector)'s windows.
+    pub windows: Windows,
 }
 
-pub(super) fn explain(told: Told<'_>, look: &Observation<'_>, scaled: &Scaled, trace: &mut Trace) {
-    let Told { metric, spec, windows } = told;
+impl Scaled {
+    /// Writes into `trace` how it came from the current count of `look` to what is desired.
+    pub fn explain(&self, about: About<'_>, look: &Observation<'_>, trace: &mut Trace) {
+        if trace.is_on() {
+            explain(about, look, self, trace);
+        }
+    }
+}
+
+fn explain(about: About<'_>, look: &Observation<'_>, scaled: &Scaled, trace: &mut Trace) {
+    let About { metric, spec, windows } = about;
     let Averages { stable, panic } = scaled.averages;
     let mut from = f64::from(look.current);
     let mut step = |to: f64, fact: Fact| {

@@ -1,9 +1,12 @@
 //! The replay of a scenario through the collector and the autoscaler.
 
-use setpoint::Timestamp;
-use setpoint::knative::{Autoscaler, Averages, Collector, ConfigMap, Resolved, Revision, Scaled, resolve};
+use setpoint::knative::{
+    About, Autoscaler, Averages, Collector, ConfigMap, Resolved, Revision, Scaled, ScalingMetric, resolve,
+};
+use setpoint::{Metric, Observation, Target, Timestamp, Trace};
 
-use super::scenario::{Bits, CountError, Expected, Metric, MetricError, Scenario, Spec, Step, User, Windows};
+use super::policy::PolicyWay;
+use super::scenario::{self, Bits, Expected, MetricError, Scenario, Spec, Step, User, Windows};
 use crate::conformance::Difference;
 
 /// What differs, what was expected, what came.
@@ -11,17 +14,43 @@ type Found = (&'static str, String, String);
 
 /// The first difference, if any; an error for a scenario that makes no sense.
 pub(super) fn replay(scenario: &Scenario) -> Result<Option<Difference>, String> {
-    let mut found = scenario.user.as_ref().map_or(Ok(None), |user| compare_resolved(user, scenario))?;
+    let mut found = None;
+    let mut policy = None;
+    if let Some(user) = &scenario.user {
+        match resolved(user) {
+            Ok(resolved) => {
+                found = compare_resolved(user, scenario, &resolved)?;
+                policy = Some(PolicyWay::new(resolved, ready_at_start(scenario)?)?);
+            }
+            Err(refused) => found = Some(("annotations", "that can be resolved".to_owned(), refused)),
+        }
+    }
     let mut knative = Knative::new(scenario)?;
+    let mut trace = Trace::new();
     for (index, step) in scenario.steps.iter().enumerate() {
+        trace.clear();
         if found.is_none() {
-            found = knative.step(step)?;
+            found = knative.step(step, &mut trace)?;
+        }
+        if let (None, Some(policy)) = (&found, &mut policy) {
+            found = policy.step(step, &mut trace)?;
         }
         if let Some((what, expected, got)) = found {
-            return Ok(Some(Difference { step: index, t_ms: step.t, what, expected, got, reasons: Vec::new() }));
+            let target = Target::average_value(1.0).map_err(|error| error.to_string())?;
+            let reasons = trace.records(&[Metric::new("load", target)]);
+            return Ok(Some(Difference { step: index, t_ms: step.t, what, expected, got, reasons }));
         }
     }
     Ok(None)
+}
+
+fn ready_at_start(scenario: &Scenario) -> Result<u32, String> {
+    match (scenario.ready0, scenario.ready0_failed) {
+        (Some(ready), false) => Ok(ready),
+        (None, true) => Ok(0),
+        (None, false) if scenario.spec.is_none() => Ok(0),
+        _ => Err("neither a count of ready pods at the start, nor that counting failed".to_owned()),
+    }
 }
 
 fn resolved(user: &User) -> Result<Resolved, String> {
@@ -40,17 +69,13 @@ fn resolved(user: &User) -> Result<Resolved, String> {
 }
 
 /// What people wrote must come to what the autoscaler was given.
-fn compare_resolved(user: &User, scenario: &Scenario) -> Result<Option<Found>, String> {
+fn compare_resolved(user: &User, scenario: &Scenario, resolved: &Resolved) -> Result<Option<Found>, String> {
     let (Some(spec), Some(windows)) = (&scenario.spec, &scenario.windows) else {
         return Err("annotations that resolve to nothing".to_owned());
     };
-    let resolved = match resolved(user) {
-        Ok(resolved) => resolved,
-        Err(refused) => return Ok(Some(("annotations", "that can be resolved".to_owned(), refused))),
-    };
     let metric = match resolved.metric {
-        setpoint::knative::ScalingMetric::Concurrency => Metric::Concurrency,
-        setpoint::knative::ScalingMetric::Rps => Metric::Rps,
+        ScalingMetric::Concurrency => scenario::Metric::Concurrency,
+        ScalingMetric::Rps => scenario::Metric::Rps,
     };
     Ok(compare("metric", &spec.metric, &metric)
         .or_else(|| compare("spec", &spec.read(), &resolved.spec))
@@ -62,7 +87,7 @@ fn compare_resolved(user: &User, scenario: &Scenario) -> Result<Option<Found>, S
 /// The autoscaler and the collector, as far as a scenario has them.
 struct Knative {
     autoscaler: Option<Autoscaler>,
-    metric: Metric,
+    metric: scenario::Metric,
     /// Of concurrency and of requests a second.
     collectors: Option<[Collector; 2]>,
     scraped: bool,
@@ -70,12 +95,7 @@ struct Knative {
 
 impl Knative {
     fn new(scenario: &Scenario) -> Result<Self, String> {
-        let ready = match (scenario.ready0, scenario.ready0_failed) {
-            (Some(ready), false) => ready,
-            (None, true) => 0,
-            (None, false) if scenario.spec.is_none() => 0,
-            _ => return Err("neither a count of ready pods at the start, nor that counting failed".to_owned()),
-        };
+        let ready = ready_at_start(scenario)?;
         let start = Timestamp::from_millis(0);
         let autoscaler = |spec: &Spec| Autoscaler::new(spec.read(), ready, start).map_err(|error| error.to_string());
         let collectors = |windows: &Windows| {
@@ -84,13 +104,13 @@ impl Knative {
         };
         Ok(Self {
             autoscaler: scenario.spec.as_ref().map(autoscaler).transpose()?,
-            metric: scenario.spec.as_ref().map_or(Metric::Concurrency, |spec| spec.metric),
+            metric: scenario.spec.as_ref().map_or(scenario::Metric::Concurrency, |spec| spec.metric),
             collectors: scenario.windows.as_ref().map(collectors).transpose()?,
             scraped: scenario.windows.is_some_and(|windows| windows.scraped),
         })
     }
 
-    fn step(&mut self, step: &Step) -> Result<Option<Found>, String> {
+    fn step(&mut self, step: &Step, trace: &mut Trace) -> Result<Option<Found>, String> {
         let now = Timestamp::from_millis(step.t);
         if let Some(spec) = &step.spec {
             let autoscaler = self.autoscaler.as_mut().ok_or("a spec for no autoscaler")?;
@@ -104,7 +124,7 @@ impl Knative {
                 if let found @ Some(_) = compare_averages(&step.expect, averages) {
                     return Ok(found);
                 }
-                averages[usize::from(self.metric == Metric::Rps)]
+                averages[usize::from(self.metric == scenario::Metric::Rps)]
             }
             None => match (step.stable, step.panic, step.metric_err) {
                 (Some(stable), Some(panic), None) => Ok(Averages { stable: stable.0, panic: panic.0 }),
@@ -115,13 +135,16 @@ impl Knative {
         let Some(autoscaler) = &mut self.autoscaler else {
             return Ok(None);
         };
-        let ready = match (step.ready, step.ready_err) {
-            (Some(ready), None) => Some(ready),
-            (None, Some(CountError::NotFound)) => Some(0),
-            (None, Some(CountError::Other)) => None,
-            _ => return Err(format!("neither a count of ready pods nor an error at t = {}", step.t)),
-        };
+        let ready = step.ready()?;
         let scaled = ready.zip(averages.ok()).and_then(|(ready, averages)| autoscaler.scale(now, ready, averages));
+        if let (Some(ready), Some(scaled)) = (ready, &scaled) {
+            let spec = autoscaler.spec();
+            let windows = self.collectors.as_ref().map_or_else(
+                || setpoint::knative::Windows { stable: spec.stable_window, ..Default::default() },
+                |[collector, _]| collector.windows(),
+            );
+            scaled.explain(About { metric: 0, spec, windows }, &Observation::new(now, ready, &[]), trace);
+        }
         Ok(compare_scaled(&step.expect, scaled))
     }
 

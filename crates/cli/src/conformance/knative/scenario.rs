@@ -155,12 +155,24 @@ pub(super) struct Step {
     pub(super) resize: Option<Windows>,
     #[serde(default)]
     pub(super) recs: Vec<Sample>,
-    pub(super) ready: Option<u32>,
-    pub(super) ready_err: Option<CountError>,
+    ready: Option<u32>,
+    ready_err: Option<CountError>,
     pub(super) stable: Option<Bits>,
     pub(super) panic: Option<Bits>,
     pub(super) metric_err: Option<MetricError>,
     pub(super) expect: Expected,
+}
+
+impl Step {
+    /// The pods that are ready; none where counting them failed. Pods of nothing are none that are ready.
+    pub(super) fn ready(&self) -> Result<Option<u32>, String> {
+        match (self.ready, self.ready_err) {
+            (Some(ready), None) => Ok(Some(ready)),
+            (None, Some(CountError::NotFound)) => Ok(Some(0)),
+            (None, Some(CountError::Other)) => Ok(None),
+            _ => Err(format!("neither a count of ready pods nor an error at t = {}", self.t)),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -180,7 +192,7 @@ impl Sample {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum CountError {
+enum CountError {
     NotFound,
     Other,
 }
