@@ -1,12 +1,15 @@
 //! `setpoint conformance`: golden vectors, made by other projects' own code, replayed through ours.
 
+mod aibrix;
 mod hpa;
 mod knative;
+mod nomad;
+mod watermark;
 
 use std::cell::Cell;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
@@ -54,11 +57,24 @@ struct Difference {
 struct Failure {
     file: PathBuf,
     line: usize,
-    scenario: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
     #[serde(flatten)]
-    difference: Difference,
+    how: How,
+}
+
+/// How a scenario failed.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum How {
+    /// Something came out differently.
+    Differs {
+        scenario: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+        #[serde(flatten)]
+        difference: Difference,
+    },
+    /// It could not be replayed: the line holds none.
+    Unreadable { error: String },
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -72,6 +88,9 @@ struct Report {
 pub(crate) fn run(arguments: &ConformanceArguments) -> Result<Check, BadInput> {
     let suite: &dyn Suite = match arguments.suite {
         ConformanceSuite::Hpa => &hpa::Hpa,
+        ConformanceSuite::Aibrix => &aibrix::Aibrix,
+        ConformanceSuite::Watermark => &watermark::Watermark,
+        ConformanceSuite::Nomad => &nomad::Nomad,
         ConformanceSuite::KnativeKpa => &knative::KnativeKpa,
     };
     let progress = Progress::new("replaying", arguments.files.len(), arguments.json);
@@ -97,7 +116,7 @@ fn replay(
     report: &mut Report,
     progress: impl Fn(f64),
 ) -> Result<(), BadInput> {
-    let failed = |error: &std::io::Error| BadInput::file(path, "read", error);
+    let failed = |error: &io::Error| BadInput::file(path, "read", error);
     let file = File::open(path).map_err(|error| failed(&error))?;
     let size = file.metadata().map_err(|error| failed(&error))?.len().max(1);
     let read = Cell::new(0);
@@ -109,36 +128,77 @@ fn replay(
     let mut line = Vec::new();
     let mut scenarios = 0;
     for number in 1.. {
-        line.clear();
-        let length = (&mut lines).take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(|error| failed(&error))?;
-        if length == 0 {
-            break;
-        }
-        let place = || format!("{}:{number}", path.display());
-        if length as u64 == LONGEST_LINE {
-            return Err(BadInput::at(place(), "the line is longer than 64 MiB, which no scenario is"));
-        }
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        scenarios += 1;
-        let text = std::str::from_utf8(&line).map_err(|_| BadInput::at(place(), "not UTF-8 text"))?;
-        let outcome = suite.run(text).map_err(|error| BadInput::at(place(), error))?;
-        match outcome.difference {
-            None => report.passed += 1,
-            Some(difference) => {
-                report.failed += 1;
-                if report.failures.len() < show {
-                    let Outcome { id, note, .. } = outcome;
-                    let file = path.to_owned();
-                    report.failures.push(Failure { file, line: number, scenario: id, note, difference });
-                }
+        let how = match read_line(&mut lines, &mut line) {
+            Ok(Line::End) => break,
+            Ok(Line::Whole) if line.trim_ascii().is_empty() => continue,
+            Ok(Line::Whole) => replay_line(&line, suite),
+            Ok(Line::TooLong) => Some(unreadable("the line is longer than 64 MiB, which no scenario is")),
+            // What was replayed before it counts.
+            Err(error) if scenarios > 0 => {
+                report.fail(show, path, number, unreadable(format_args!("the rest can't be read: {error}")));
+                break;
             }
+            Err(error) => return Err(failed(&error)),
+        };
+        scenarios += 1;
+        match how {
+            None => report.passed += 1,
+            Some(how) => report.fail(show, path, number, how),
         }
         progress(read.get() as f64 / size as f64);
     }
     // Nothing replayed is nothing proven.
     if scenarios == 0 { Err(BadInput::at(path.display(), "holds no scenario")) } else { Ok(()) }
+}
+
+/// Replays the scenario on a line. None: it passed.
+fn replay_line(line: &[u8], suite: &dyn Suite) -> Option<How> {
+    let Ok(text) = std::str::from_utf8(line.trim_ascii_end()) else {
+        return Some(unreadable("not UTF-8 text"));
+    };
+    match suite.run(text) {
+        Ok(Outcome { id, note, difference }) => {
+            difference.map(|difference| How::Differs { scenario: id, note, difference })
+        }
+        // The line is the file's, not the 1 that a line by itself has.
+        Err(error) => Some(unreadable(error.to_string().replace(" at line 1 column ", " at column "))),
+    }
+}
+
+fn unreadable(error: impl fmt::Display) -> How {
+    How::Unreadable { error: error.to_string() }
+}
+
+/// What there was to read.
+enum Line {
+    Whole,
+    TooLong,
+    End,
+}
+
+/// Reads the next line into `line`; of one that is too long the rest is skipped.
+fn read_line(lines: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Line> {
+    let mut next = |line: &mut Vec<u8>| {
+        line.clear();
+        lines.take(LONGEST_LINE).read_until(b'\n', line)
+    };
+    match next(line)? {
+        0 => return Ok(Line::End),
+        length if (length as u64) < LONGEST_LINE => return Ok(Line::Whole),
+        _ => {}
+    }
+    while !line.ends_with(b"\n") && next(line)? > 0 {}
+    Ok(Line::TooLong)
+}
+
+impl Report {
+    /// Counts a failure, and keeps it if it is among the first `show`.
+    fn fail(&mut self, show: usize, file: &Path, line: usize, how: How) {
+        self.failed += 1;
+        if self.failures.len() < show {
+            self.failures.push(Failure { file: file.to_owned(), line, how });
+        }
+    }
 }
 
 /// Counts what is read of a file.
@@ -148,7 +208,7 @@ struct Counted<'a> {
 }
 
 impl Read for Counted<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         self.read.set(self.read.get() + count as u64);
         Ok(count)
@@ -158,8 +218,15 @@ impl Read for Counted<'_> {
 fn render(report: &Report) -> String {
     let mut out = String::new();
     let (bold, red, reset) = (BOLD.render(), RED.render(), BOLD.render_reset());
-    for failure in &report.failures {
-        let Failure { file, line, scenario, note, difference } = failure;
+    for Failure { file, line, how } in &report.failures {
+        let (scenario, note, difference) = match how {
+            How::Differs { scenario, note, difference } => (scenario, note, difference),
+            How::Unreadable { error } => {
+                let _ = writeln!(out, "{red}not a scenario{reset}: {bold}{error}{reset}");
+                let _ = writeln!(out, "    at        {}:{line}\n", file.display());
+                continue;
+            }
+        };
         let Difference { step, t_ms, what, expected, got, reasons } = difference;
         let _ = writeln!(out, "{red}{scenario}{reset}, step {step} (t = {t_ms} ms): {bold}{what}{reset}");
         let _ = writeln!(out, "    at        {}:{line}", file.display());

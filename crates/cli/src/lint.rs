@@ -5,6 +5,7 @@ mod fields;
 mod finding;
 mod load;
 mod probe;
+mod rate;
 mod rates;
 mod subject;
 mod tolerance;

@@ -1,5 +1,6 @@
 #![doc = include_str!("../docs/overview.md")]
 
+pub mod aibrix;
 mod algorithm;
 mod bounds;
 mod comparison;
@@ -12,6 +13,7 @@ mod instance;
 pub mod knative;
 mod manager;
 mod metric;
+pub mod nomad;
 mod observation;
 mod policy;
 mod proposal;
@@ -22,6 +24,7 @@ mod state;
 mod time;
 mod trace;
 mod units;
+pub mod watermark;
 pub mod window;
 
 pub use algorithm::average_ratio::{AverageRatio, AverageRatioConfig};
@@ -55,3 +58,4 @@ pub use state::{StateError, StateReader};
 pub use time::{Span, Timestamp};
 pub use trace::{DetailedReason, Direction, Effect, Judged, Reason, ReasonRecord, TextId, Trace};
 pub use units::{Fraction, Positive, RangeError, SmoothingFactor, StepDown, StepUp, Tolerance, Tolerances, Weight};
+pub use watermark::{Watermark, WatermarkConfig};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::aibrix;
 use crate::hpa::PolicyKind;
 use crate::proposal::Hold;
 use crate::time::Timestamp;
@@ -301,6 +302,12 @@ pub enum Effect {
         #[serde(skip)]
         text: TextId,
     },
+    /// A step of AIBrix's algorithms.
+    Aibrix(aibrix::Fact),
+    /// A step of a WatermarkPodAutoscaler.
+    Watermark(crate::watermark::Fact),
+    /// What Nomad's strategies, checks and handler did.
+    Nomad(crate::nomad::Fact),
     /// A step of Knative's autoscaler.
     Knative(crate::knative::Fact),
 }

@@ -9,7 +9,8 @@ use super::subject::Subject;
 
 pub(super) fn check(subject: &Subject, registry: &Registry, found: &mut Vec<Finding>) {
     let (min, max) = (subject.spec.min_replicas, subject.spec.max_replicas);
-    if min == max {
+    // A fixed count is asked for in so many words.
+    if min == max || subject.is_algorithm(setpoint::nomad::Single::FIXED_VALUE) {
         return;
     }
     let off = |direction| {

@@ -1,16 +1,18 @@
 //! Fields that do nothing.
 
 use serde_json::Value;
-use setpoint::hpa::SelectPolicy;
 use setpoint::{Direction, FailureSpec, Hpa, WeightedRatio};
 
 use super::finding::Finding;
-use super::subject::Subject;
+use super::subject::{Rules, Subject};
 
 const RULE: &str = "dead-field";
+/// The rule of weights that leave no metric.
+pub(super) const NO_WEIGHT: &str = "weights-add-up-to-nothing";
 
 pub(super) fn check(subject: &Subject, found: &mut Vec<Finding>) {
     switched_off(subject, found);
+    never(subject, found);
     tolerances(subject, found);
     weights(subject, found);
     hpa(subject, found);
@@ -24,10 +26,15 @@ fn dead(field: impl Into<String>, why: impl Into<String>, found: &mut Vec<Findin
 }
 
 fn switched_off(subject: &Subject, found: &mut Vec<Finding>) {
-    for rules in subject.rules().filter(|rules| rules.written.select_policy == Some(SelectPolicy::Disabled)) {
+    for rules in subject.rules().filter(Rules::is_off) {
+        // What an API server adds is nobody's mistake: the default policies, and no window up.
+        let window = rules.written.stabilization_window_seconds;
         let written = [
-            ("policies", rules.written.policies.is_some()),
-            ("stabilizationWindowSeconds", rules.written.stabilization_window_seconds.is_some()),
+            ("policies", rules.written.policies.is_some() && !rules.has_default_policies()),
+            (
+                "stabilizationWindowSeconds",
+                window.is_some_and(|window| window > 0 || rules.direction == Direction::Down),
+            ),
             ("tolerance", rules.written.tolerance.is_some()),
         ];
         for (name, _) in written.into_iter().filter(|(_, written)| *written) {
@@ -35,6 +42,29 @@ fn switched_off(subject: &Subject, found: &mut Vec<Finding>) {
             dead(format!("{}.{name}", rules.field), why, found);
         }
     }
+}
+
+/// Neither up nor down.
+fn never(subject: &Subject, found: &mut Vec<Finding>) {
+    let off = |direction| {
+        let mut rules = subject.rules().filter(|rules| rules.direction == direction && rules.is_off());
+        rules.next().map(|rules| rules.field)
+    };
+    let (Some(up), Some(down)) = (off(Direction::Up), off(Direction::Down)) else { return };
+    if subject.spec.min_replicas == subject.spec.max_replicas {
+        return;
+    }
+    // Of one `behavior`, that one.
+    let field = match (up.rsplit_once('.'), down.rsplit_once('.')) {
+        (Some((one, _)), Some((other, _))) if one == other => one.to_owned(),
+        _ => format!("{down}.selectPolicy"),
+    };
+    let why =
+        "both directions are switched off (selectPolicy: Disabled): whatever is measured, the count stays what it is"
+            .to_owned();
+    let instead =
+        "selectPolicy: Max in one direction at least; where one count is meant, minReplicas and maxReplicas alike";
+    found.push(Finding::warning("never-scales", field, why, instead));
 }
 
 fn tolerances(subject: &Subject, found: &mut Vec<Finding>) {
@@ -69,12 +99,7 @@ fn weights(subject: &Subject, found: &mut Vec<Finding>) {
     if subject.spec.metrics.iter().all(|metric| is_zero(&metric.name)) {
         let why = "every metric weighs 0, so there is no mean, and the algorithm always holds".to_owned();
         let field = "spec.algorithm.config.weights";
-        found.push(Finding::error(
-            "weights-add-up-to-nothing",
-            field,
-            why,
-            "a weight above 0 for one of them at least",
-        ));
+        found.push(Finding::error(NO_WEIGHT, field, why, "a weight above 0 for one of them at least"));
         return;
     }
     for (index, metric) in subject.spec.metrics.iter().enumerate().filter(|(_, metric)| is_zero(&metric.name)) {

@@ -56,3 +56,9 @@ impl Finding {
         Self::error("invalid", error.path.clone(), error.message.clone(), "")
     }
 }
+
+/// A number for people: three digits after the point at most, and no trailing zeros.
+pub(super) fn short(number: f64) -> String {
+    let text = format!("{number:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}

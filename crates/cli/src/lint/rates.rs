@@ -1,11 +1,10 @@
-//! Rate policies that can never act: switched off, always outdone, or wider than the bounds.
-
-use std::time::Duration;
+//! Rate policies that can never act: always outdone, wider than the bounds, or over before the next look.
 
 use setpoint::Direction;
 use setpoint::hpa::{PolicyKind, ScalingPolicy, SelectPolicy};
 
 use super::finding::Finding;
+use super::rate::Rate;
 use super::subject::{Rules, Subject};
 
 const OUTDONE: &str = "rate-policy-outdone";
@@ -14,21 +13,20 @@ const WITHIN_INTERVAL: &str = "period-within-interval";
 
 /// So many counts of a wide range are looked at, its ends among them.
 const MOST_COUNTS: u32 = 10_000;
+/// The longest period that can be written, in seconds.
+const LONGEST_PERIOD: u64 = 1800;
 
 pub(super) fn check(subject: &Subject, found: &mut Vec<Finding>) {
-    for rules in subject.rules() {
-        // Switched off, none of them acts: that is for the rule on dead fields.
+    // Switched off, none of them acts: that is for the rule on dead fields.
+    for rules in subject.rules().filter(|rules| !rules.is_off() && !rules.has_default_policies()) {
+        let Some(policies) = rules.written.policies.as_deref() else { continue };
         let select = rules.written.select_policy.unwrap_or_default();
-        let Some(policies) = rules.written.policies.as_deref().filter(|_| select != SelectPolicy::Disabled) else {
-            continue;
-        };
         for (index, policy) in policies.iter().enumerate() {
             let field = format!("{}.policies[{index}]", rules.field);
-            let outdone = outdoing(subject, &rules, policies, index, select);
-            if let Some(other) = outdone {
-                found.push(Finding::warning(OUTDONE, field, outdone_why(policy, other, select), "drop one of the two"));
-            } else if is_too_wide(subject, &rules, policy) {
-                found.push(too_wide(subject, field, policy));
+            if let Some(other) = outdoing(subject, &rules, policies, index, select) {
+                found.push(Finding::warning(OUTDONE, field, outdone_why(policy, other, select), "drop this one"));
+            } else if is_too_wide(subject, rules.direction, policy) {
+                found.push(too_wide(subject, &rules, field, policy));
             } else {
                 within_interval(subject, field, policy, found);
             }
@@ -36,19 +34,9 @@ pub(super) fn check(subject: &Subject, found: &mut Vec<Finding>) {
     }
 }
 
-/// How far `policy` lets the count go from `start`, in replicas: HPA's own arithmetic.
-fn change(policy: &ScalingPolicy, direction: Direction, start: u32) -> f64 {
-    let (start, value) = (f64::from(start), f64::from(policy.value));
-    match (policy.kind, direction) {
-        (PolicyKind::Pods, _) => value,
-        (PolicyKind::Percent, Direction::Up) => (start * (1.0 + value / 100.0)).ceil() - start,
-        (PolicyKind::Percent, Direction::Down) => start - (start * (1.0 - value / 100.0)).trunc(),
-    }
-}
-
 /// Counts from which a change in `direction` can begin.
 fn counts(subject: &Subject, direction: Direction) -> impl Iterator<Item = u32> + Clone {
-    let (min, max) = (subject.spec.min_replicas.max(1), subject.spec.max_replicas);
+    let (min, max) = (subject.spec.min_replicas, subject.spec.max_replicas);
     let (first, last) = match direction {
         Direction::Up => (min, max.saturating_sub(1).max(min)),
         Direction::Down => (min.saturating_add(1).min(max), max),
@@ -68,13 +56,14 @@ fn outdoing<'a>(
 ) -> Option<&'a ScalingPolicy> {
     let this = &policies[index];
     let outdoes = |(other_index, other): &(usize, &ScalingPolicy)| {
-        if *other_index == index {
+        // Each period begins at a count of its own: of two that differ, either can be the looser one after the right
+        // changes. Four in 15 s allow less than four in 60 s when ten were removed half a minute ago.
+        if *other_index == index || other.period_seconds != this.period_seconds {
             return false;
         }
         let looser = |one: &ScalingPolicy, other: &ScalingPolicy| {
-            one.period_seconds <= other.period_seconds
-                && counts(subject, rules.direction)
-                    .all(|start| change(one, rules.direction, start) >= change(other, rules.direction, start))
+            let (mut one, mut other) = (Rate::new(*one, rules.direction), Rate::new(*other, rules.direction));
+            counts(subject, rules.direction).all(|start| one.change(start) >= other.change(start))
         };
         let (one, two) = if select == SelectPolicy::Min { (this, *other) } else { (*other, this) };
         // Of two that are alike the first counts.
@@ -96,33 +85,40 @@ fn outdone_why(this: &ScalingPolicy, other: &ScalingPolicy, select: SelectPolicy
 }
 
 /// Whether `policy` allows the whole way between the bounds at once. All at once in percent down says so itself.
-fn is_too_wide(subject: &Subject, rules: &Rules<'_>, policy: &ScalingPolicy) -> bool {
+fn is_too_wide(subject: &Subject, direction: Direction, policy: &ScalingPolicy) -> bool {
     let (min, max) = (subject.spec.min_replicas, subject.spec.max_replicas);
-    let says_so = policy.kind == PolicyKind::Percent && rules.direction == Direction::Down && policy.value >= 100;
-    let whole_way = |start: u32| match rules.direction {
-        Direction::Up => f64::from(max - start),
-        Direction::Down => f64::from(start - min.min(start)),
-    };
-    !says_so && max > min && {
-        let mut counts = counts(subject, rules.direction);
-        counts.all(|start| change(policy, rules.direction, start) >= whole_way(start))
-    }
+    let says_so = policy.kind == PolicyKind::Percent && direction == Direction::Down && policy.value >= 100;
+    // From the far end it is the whole way: who allows that, allows any part of it.
+    let start = if direction == Direction::Up { min } else { max };
+    !says_so && max > min && Rate::new(*policy, direction).change(start) >= max - min
 }
 
-fn too_wide(subject: &Subject, field: String, policy: &ScalingPolicy) -> Finding {
+fn too_wide(subject: &Subject, rules: &Rules<'_>, field: String, policy: &ScalingPolicy) -> Finding {
     let (min, max) = (subject.spec.min_replicas, subject.spec.max_replicas);
     let why =
         format!("{} is all the way between {min} and {max} replicas: it never holds anything back", words(policy));
-    let unit = match policy.kind {
-        PolicyKind::Pods => format!("a value below {}", max - min),
-        PolicyKind::Percent => "a smaller value".to_owned(),
+    let (mut most, mut too_much) = (0, policy.value);
+    while too_much - most > 1 {
+        let value = most + (too_much - most) / 2;
+        if is_too_wide(subject, rules.direction, &ScalingPolicy { value, ..*policy }) {
+            too_much = value;
+        } else {
+            most = value;
+        }
+    }
+    let instead = match (most, max - min) {
+        (0, 1) => format!("no {}.policies: from {min} to {max} is one step, which no rate makes smaller", rules.field),
+        (0, way) => format!("type: Pods, and a value of {} or less", way - 1),
+        (most, _) => format!("a value of {most} or less"),
     };
-    Finding::warning(TOO_WIDE, field, why, unit)
+    Finding::warning(TOO_WIDE, field, why, instead)
 }
 
 fn within_interval(subject: &Subject, field: String, policy: &ScalingPolicy, found: &mut Vec<Finding>) {
     let interval = subject.spec.interval.as_duration();
-    if Duration::from_secs(policy.period_seconds.into()) >= interval {
+    // The longest period, in whole seconds, within which there is no second look.
+    let same = interval.as_secs();
+    if u64::from(policy.period_seconds) >= same {
         return;
     }
     let every = humantime::format_duration(interval);
@@ -130,7 +126,11 @@ fn within_interval(subject: &Subject, field: String, policy: &ScalingPolicy, fou
         "{} can't be had: there is one decision every {every}, so it is that much every {every}",
         words(policy)
     );
-    let instead = format!("periodSeconds: {}, which is what happens", interval.as_secs().max(1));
+    let instead = if same > LONGEST_PERIOD {
+        format!("an interval of {} s or less; no period is as long as this one", policy.period_seconds)
+    } else {
+        format!("periodSeconds: {same}, which is what happens")
+    };
     found.push(Finding::warning(WITHIN_INTERVAL, format!("{field}.periodSeconds"), why, instead));
 }
 

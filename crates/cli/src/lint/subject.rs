@@ -1,7 +1,7 @@
 //! A policy as the rules look at it.
 
 use serde_json::Value;
-use setpoint::hpa::{Manifest, ScalingRules};
+use setpoint::hpa::{Manifest, ScalingRules, SelectPolicy};
 use setpoint::{
     AlgorithmManager, Behavior, CappedSmoothRatioConfig, ConfigError, Direction, Policy, PolicySpec, Registry,
     Restrained, ScalingAlgorithm, parse_config,
@@ -24,6 +24,25 @@ pub(super) struct Rules<'a> {
     pub(super) field: String,
     pub(super) direction: Direction,
     pub(super) written: &'a ScalingRules,
+}
+
+impl Rules<'_> {
+    /// Whether the direction is switched off.
+    pub(super) fn is_off(&self) -> bool {
+        self.written.select_policy == Some(SelectPolicy::Disabled)
+    }
+
+    /// Whether the policies are those that hold where none are written. An API server writes them into each manifest
+    /// that it hands out: they are nobody's mistake.
+    pub(super) fn has_default_policies(&self) -> bool {
+        let Behavior { scale_up, scale_down } = Behavior::default().defaulted();
+        let default = match self.direction {
+            Direction::Up => scale_up,
+            Direction::Down => scale_down,
+        };
+        self.written.select_policy != Some(SelectPolicy::Min)
+            && default.is_some_and(|default| default.policies == self.written.policies)
+    }
 }
 
 /// The algorithms whose tolerance `behavior` can set.
@@ -57,6 +76,11 @@ impl Subject {
                 Some(Rules { field: format!("{field}.{name}"), direction, written })
             })
         })
+    }
+
+    /// Whether `direction` is switched off.
+    pub(super) fn is_off(&self, direction: Direction) -> bool {
+        self.rules().any(|rules| rules.direction == direction && rules.is_off())
     }
 
     /// Whether the algorithm is the library's own, and multiplies a ratio that has a tolerance.

@@ -16,6 +16,11 @@ fn policy(bounds: (u32, u32), rest: &str) -> String {
 const UTILIZATION: &str = "  metrics: [ { name: utilization, target: { utilization: 65 } } ]\n";
 const MAX_RATIO: &str = "  algorithm: { name: max-ratio }\n";
 
+/// What an API server writes into each manifest that it hands out.
+const DEFAULT_UP: &str =
+    "[ { type: Pods, value: 4, periodSeconds: 15 }, { type: Percent, value: 100, periodSeconds: 15 } ]";
+const DEFAULT_DOWN: &str = "[ { type: Percent, value: 100, periodSeconds: 15 } ]";
+
 /// Level, rule and field of each finding.
 fn findings(folder: &Folder, text: &str, more: &[&str]) -> (i32, Vec<(String, String, String)>) {
     folder.write("policy.yaml", text);
@@ -60,6 +65,16 @@ fn each_rule_finds_what_it_is_for_and_nothing_in_what_is_sound() {
             &[("warning", "window-within-interval", "spec.stages[0].stabilized.scaleDownWindow")],
         ),
         (
+            "a legacy window that is over before the next look",
+            policy((2, 20), &with("  interval: 60s\n  stages: [ legacy-behavior: { downscaleStabilization: 59s } ]\n")),
+            &[("warning", "window-within-interval", "spec.stages[0].legacy-behavior.downscaleStabilization")],
+        ),
+        (
+            "one that still counts then",
+            policy((2, 20), &with("  interval: 60s\n  stages: [ legacy-behavior: { downscaleStabilization: 60s } ]\n")),
+            &[],
+        ),
+        (
             "the loosest decides, and one is never that",
             policy(
                 (2, 20),
@@ -90,6 +105,49 @@ fn each_rule_finds_what_it_is_for_and_nothing_in_what_is_sound() {
             &[],
         ),
         (
+            "after the right changes the one with the longer period is the looser one",
+            policy(
+                (2, 20),
+                &behavior(
+                    "scaleUp: { policies: [ { type: Pods, value: 4, periodSeconds: 15 }, { type: Pods, value: 4, periodSeconds: 60 } ] }",
+                ),
+            ),
+            &[],
+        ),
+        (
+            "from zero a percentage goes nowhere",
+            policy(
+                (0, 20),
+                "  metrics: [ { name: queue, target: { averageValue: 4 } } ]\n  algorithm: { name: hpa }\n  behavior: { scaleUp: { policies: [ { type: Pods, value: 1, periodSeconds: 60 }, { type: Percent, value: 100, periodSeconds: 60 } ] } }\n",
+            ),
+            &[],
+        ),
+        (
+            "what an API server writes where nothing is written",
+            policy(
+                (4, 7),
+                &with(&format!(
+                    "  interval: 60s\n  behavior: {{ scaleUp: {{ stabilizationWindowSeconds: 0, selectPolicy: Max, policies: {DEFAULT_UP} }}, scaleDown: {{ selectPolicy: Max, policies: {DEFAULT_DOWN} }} }}\n"
+                )),
+            ),
+            &[],
+        ),
+        (
+            "the same in a direction that is switched off",
+            policy(
+                (4, 7),
+                &behavior(&format!(
+                    "scaleUp: {{ stabilizationWindowSeconds: 0, selectPolicy: Disabled, policies: {DEFAULT_UP} }}"
+                )),
+            ),
+            &[],
+        ),
+        (
+            "the same policies, of which the strictest is to decide",
+            policy((4, 20), &behavior(&format!("scaleUp: {{ selectPolicy: Min, policies: {DEFAULT_UP} }}"))),
+            &[("warning", "rate-policy-outdone", "spec.behavior.scaleUp.policies[1]")],
+        ),
+        (
             "a rate as wide as the bounds",
             policy((2, 20), &behavior("scaleUp: { policies: [ { type: Pods, value: 18, periodSeconds: 60 } ] }")),
             &[("warning", "rate-policy-too-wide", "spec.behavior.scaleUp.policies[0]")],
@@ -110,6 +168,19 @@ fn each_rule_finds_what_it_is_for_and_nothing_in_what_is_sound() {
             &[("warning", "dead-field", "spec.behavior.scaleDown.stabilizationWindowSeconds")],
         ),
         (
+            "a window of such a direction, that is over before the next look",
+            policy((2, 20), &behavior("scaleDown: { selectPolicy: Disabled, stabilizationWindowSeconds: 10 }")),
+            &[("warning", "dead-field", "spec.behavior.scaleDown.stabilizationWindowSeconds")],
+        ),
+        (
+            "both directions switched off",
+            policy(
+                (2, 20),
+                &behavior("scaleUp: { selectPolicy: Disabled }\n    scaleDown: { selectPolicy: Disabled }"),
+            ),
+            &[("warning", "never-scales", "spec.behavior")],
+        ),
+        (
             "steps of one replica within the tolerance",
             policy((10, 20), &with("")),
             &[("warning", "tolerance-swallows-a-replica", "spec.algorithm")],
@@ -120,9 +191,21 @@ fn each_rule_finds_what_it_is_for_and_nothing_in_what_is_sound() {
             &[],
         ),
         (
-            "only down, by its own tolerance",
-            policy((4, 20), &behavior("scaleDown: { tolerance: 0.25 }")),
+            "steps of one replica down, by its own tolerance",
+            policy((7, 20), &behavior("scaleDown: { tolerance: 0.25 }")),
             &[("warning", "tolerance-swallows-a-replica", "spec.behavior.scaleDown.tolerance")],
+        ),
+        // From 7 replicas, loads for 5.25 to 5 want 6 and are no longer within a quarter.
+        ("of which some act", policy((6, 20), &behavior("scaleDown: { tolerance: 0.25 }")), &[]),
+        (
+            "steps of one replica up and down, by one tolerance",
+            policy((19, 40), &with("")),
+            &[("warning", "tolerance-swallows-a-replica", "spec.algorithm")],
+        ),
+        (
+            "a tolerance of a direction that is switched off",
+            policy((19, 40), &behavior("scaleUp: { tolerance: 0 }\n    scaleDown: { selectPolicy: Disabled }")),
+            &[],
         ),
         (
             "a percentage ends at 100",
@@ -232,6 +315,18 @@ fn each_rule_finds_what_it_is_for_and_nothing_in_what_is_sound() {
         assert_eq!(found, want, "{name}");
         assert_eq!(code, i32::from(want.iter().any(|(level, ..)| level == "error")), "{name}");
     }
+}
+
+#[test]
+fn a_tolerance_says_which_steps_it_swallows() {
+    let folder = Folder::new();
+    folder.write("policy.yaml", policy((20, 40), &format!("{UTILIZATION}{MAX_RATIO}")));
+    let ran = folder.run(&["lint", "policy.yaml", "--json"]);
+    let report: Value = serde_json::from_str(&ran.out).expect("JSON alone");
+    assert_eq!(
+        report["findings"][0]["why"],
+        "between 20 and 40 replicas a tolerance of 10 % swallows every step of one replica up and down: the smallest is 3 up and 2 down"
+    );
 }
 
 #[test]
