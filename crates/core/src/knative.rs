@@ -5,6 +5,7 @@ mod cluster;
 mod collector;
 mod explain;
 mod fact;
+mod lifecycle;
 mod resolve;
 mod scale;
 mod text;
@@ -14,6 +15,7 @@ pub use cluster::ConfigMap;
 pub use collector::{Collector, Windows};
 pub use explain::About;
 pub use fact::{Fact, PanicEvent};
+pub use lifecycle::{Activity, Due, Lifecycle, Rules, Seen};
 pub use resolve::{Reachability, Resolved, Revision, ScalingMetric, resolve};
 pub use scale::{Autoscaler, Averages, Panic, Scaled, Spec};
 
