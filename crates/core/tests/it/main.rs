@@ -5,6 +5,7 @@ mod allocations;
 mod behavior;
 mod handler;
 mod hpa;
+mod knative;
 mod kubeai;
 mod laws;
 mod manager;
@@ -12,6 +13,7 @@ mod nomad;
 mod pipeline;
 mod ratios;
 mod watermark;
+mod window;
 
 #[global_allocator]
 static ALLOCATOR: setpoint_testkit::allocations::Counting = setpoint_testkit::allocations::Counting;
