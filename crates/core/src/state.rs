@@ -69,6 +69,12 @@ impl<'a> StateReader<'a> {
         if found == version { Ok(reader) } else { Err(StateError::Version { part, found, known: version }) }
     }
 
+    /// For a part of something that has a version.
+    #[cfg(test)]
+    pub(crate) const fn unversioned(part: &'static str, state: &'a [u8]) -> Self {
+        Self { part, rest: state }
+    }
+
     fn take<const N: usize>(&mut self) -> Result<[u8; N], StateError> {
         let (front, rest) = self.rest.split_first_chunk::<N>().ok_or(StateError::Truncated { part: self.part })?;
         self.rest = rest;
