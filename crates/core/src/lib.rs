@@ -11,6 +11,7 @@ mod failure;
 mod handler;
 pub mod hpa;
 mod instance;
+pub mod knative;
 mod manager;
 mod metric;
 pub mod nomad;
@@ -25,6 +26,7 @@ mod time;
 mod trace;
 mod units;
 pub mod watermark;
+pub mod window;
 
 pub use algorithm::average_ratio::{AverageRatio, AverageRatioConfig};
 pub use algorithm::capped_smooth_ratio::{CappedSmoothRatio, CappedSmoothRatioConfig};

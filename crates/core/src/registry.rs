@@ -18,6 +18,7 @@ use crate::algorithm::weighted_ratio::WeightedRatio;
 use crate::combinator::{Combined, Member, Rule};
 use crate::config::{ConfigError, near_miss, parse_config};
 use crate::hpa::{Behavior, Hpa};
+use crate::knative::KnativeKpa;
 use crate::metric::Metric;
 use crate::policy::{AlgorithmSpec, MemberSpec, Policy, StageSpec};
 use crate::stage::capped::Capped;
@@ -329,6 +330,14 @@ impl Registry {
         for rule in Rule::ALL {
             registry.register_combinator(rule.name(), rule).expect(taken);
         }
+        registry
+            .register_algorithm(
+                KnativeKpa::NAME,
+                algorithm_factory("Knative's pod autoscaler: a stable window, and a short one for panic", |m, c| {
+                    KnativeKpa::new(m, &c)
+                }),
+            )
+            .expect(taken);
         registry
     }
 

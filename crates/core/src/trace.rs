@@ -348,6 +348,8 @@ pub enum Effect {
         #[serde(skip)]
         member: TextId,
     },
+    /// A step of Knative's autoscaler.
+    Knative(crate::knative::Fact),
 }
 
 impl Effect {
@@ -360,6 +362,7 @@ impl Effect {
             Self::Aibrix(fact) => fact.metric_mut(),
             Self::Watermark(fact) => fact.metric_mut(),
             Self::Nomad(fact) => fact.metric_mut(),
+            Self::Knative(fact) => fact.metric_mut(),
             _ => None,
         }
     }

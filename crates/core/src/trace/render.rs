@@ -158,6 +158,7 @@ impl fmt::Display for Text<'_> {
             Effect::Watermark(fact) => fact.write(f, self.metrics),
             Effect::Nomad(fact) => fact.write(f, self.metrics),
             Effect::Combined { fact, member } => fact.write(f, self.trace.kept(member)),
+            Effect::Knative(fact) => fact.write(f, self.metrics, to),
         }
     }
 }
