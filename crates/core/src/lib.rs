@@ -23,6 +23,7 @@ mod registry;
 mod stage;
 mod state;
 mod time;
+pub mod timing;
 mod trace;
 mod units;
 pub mod watermark;
@@ -56,10 +57,12 @@ pub use registry::{
     stage_factory,
 };
 pub use stage::capped::{Capped, CappedConfig};
+pub use stage::cooled::{Cooled, CooledConfig};
+pub use stage::delayed::{Delayed, DelayedConfig};
 pub use stage::restrained::{LegacyBehaviorConfig, Restrained};
 pub use stage::smoothed::{Smoothed, SmoothedConfig};
 pub use stage::stabilized::{Stabilized, StabilizedConfig};
-pub use state::{StateError, StateReader};
+pub use state::{StateError, StateReader, write_time};
 pub use time::{Span, Timestamp};
 pub use trace::{DetailedReason, Direction, Effect, Judged, Mark, Reason, ReasonRecord, TextId, Trace};
 pub use units::{Fraction, Positive, RangeError, SmoothingFactor, StepDown, StepUp, Tolerance, Tolerances, Weight};

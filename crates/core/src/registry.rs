@@ -22,6 +22,8 @@ use crate::knative::KnativeKpa;
 use crate::metric::Metric;
 use crate::policy::{AlgorithmSpec, MemberSpec, Policy, StageSpec};
 use crate::stage::capped::Capped;
+use crate::stage::cooled::Cooled;
+use crate::stage::delayed::Delayed;
 use crate::stage::restrained::Restrained;
 use crate::stage::smoothed::Smoothed;
 use crate::stage::stabilized::Stabilized;
@@ -278,6 +280,22 @@ impl Registry {
                 Stabilized::<Box<dyn ScalingAlgorithm>>::NAME,
                 stage_factory("wait until a whole window agrees, a window for each direction", |inner, c| {
                     Ok(Stabilized::new(inner, &c))
+                }),
+            )
+            .expect(taken);
+        registry
+            .register_stage(
+                Cooled::<Box<dyn ScalingAlgorithm>>::NAME,
+                stage_factory("leave the count alone for a while after each change", |inner, c| {
+                    Ok(Cooled::new(inner, &c))
+                }),
+            )
+            .expect(taken);
+        registry
+            .register_stage(
+                Delayed::<Box<dyn ScalingAlgorithm>>::NAME,
+                stage_factory("change the count only after that was wanted for a while", |inner, c| {
+                    Ok(Delayed::new(inner, &c))
                 }),
             )
             .expect(taken);
