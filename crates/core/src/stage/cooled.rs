@@ -35,7 +35,7 @@ impl Default for CooledConfig {
 /// [`Delayed`](crate::Delayed) hold back only what isn't needed for long.
 ///
 /// ```
-/// use setpoint::{Action, Cooled, MaxRatio, Metric, Need, Observation, Reading, ScalingAlgorithm, Target, Timestamp, Trace};
+/// use setpoint::{Action, Cooled, MaxRatio, Metric, Need, Observation, Reading, ScalingAlgorithm, Target, Timestamp, Tolerance, Trace};
 /// let ratio = MaxRatio::new(&[Metric::new("queue", Target::average_value(4.0)?)], &Default::default());
 /// let mut algorithm = Cooled::new(ratio, &Default::default());
 /// let readings = [Reading::Value(48.0)];
@@ -45,7 +45,7 @@ impl Default for CooledConfig {
 /// let look = Observation::new(at(60_000), 4, &readings).with_last_action(Some(last));
 /// assert_eq!(algorithm.evaluate(&look, &mut Trace::off())?, Need::replicas(4.0)?.into());
 /// let look = Observation::new(at(300_001), 4, &readings).with_last_action(Some(last));
-/// assert_eq!(algorithm.evaluate(&look, &mut Trace::off())?, Need::replicas(12.0)?.into());
+/// assert_eq!(algorithm.evaluate(&look, &mut Trace::off())?, Need::ratio(3.0, 4, Tolerance::default())?.into());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -125,7 +125,11 @@ impl fmt::Display for Text<'_> {
                 humantime::format_duration(left),
             ),
             Effect::Cooling { left, .. } => {
-                write!(f, "the last change is too recent; nothing changes for {} more", humantime::format_duration(left))
+                write!(
+                    f,
+                    "the last change is too recent; nothing changes for {} more",
+                    humantime::format_duration(left)
+                )
             }
             Effect::Delayed { direction, left, .. } => write!(
                 f,
