@@ -20,6 +20,7 @@ mod policy;
 mod proposal;
 mod quantity;
 mod registry;
+mod rounding;
 mod stage;
 mod state;
 mod time;

@@ -16,6 +16,7 @@ use crate::failure::EvaluateError;
 use crate::metric::{Metric, Reading, Target};
 use crate::observation::Observation;
 use crate::proposal::{Hold, Need, Proposal};
+use crate::rounding::floor;
 use crate::state::{StateError, StateReader};
 use crate::time::{Span, Timestamp};
 use crate::trace::{Effect, Reason, Trace};
@@ -341,12 +342,12 @@ fn collect(collector: &mut Collector, exact: bool, at: Timestamp, total: f64) {
     if exact { collector.add(at, total) } else { collector.sample(at, total) }
 }
 
-/// Rounded up; but what is a billionth off a whole number is that, for sums and divisions leave as much.
+/// Rounded up; but what is a billionth above a whole number is that, for sums and divisions leave as much.
 #[inline]
 fn whole(need: f64) -> f64 {
     const NEAR: f64 = 1e-9;
-    let nearest = need.round();
-    if (need - nearest).abs() <= NEAR * need.abs().max(1.0) { nearest } else { need.ceil() }
+    let below = floor(need);
+    if need - below <= NEAR * need.abs().max(1.0) { below } else { below + 1.0 }
 }
 
 fn note(effect: Effect, current: u32, trace: &mut Trace) {
