@@ -1,12 +1,16 @@
 //! `setpoint lint`: what a policy says, and can't do.
 
+mod advice;
 mod bounds;
+mod budget;
+mod cause;
 mod fields;
 mod finding;
 mod load;
 mod probe;
 mod rate;
 mod rates;
+mod stopped;
 mod subject;
 mod tolerance;
 mod windows;
@@ -17,6 +21,7 @@ use std::path::Path;
 use serde::Serialize;
 use setpoint_sim::Load;
 
+use self::budget::Budget;
 use self::finding::{Finding, Level};
 use self::subject::Subject;
 use crate::catalog::Catalog;
@@ -42,6 +47,8 @@ struct Report {
     files: usize,
     errors: usize,
     warnings: usize,
+    /// What could not be found out.
+    notes: usize,
     findings: Vec<Placed>,
 }
 
@@ -59,8 +66,8 @@ pub(crate) fn run(arguments: &LintArguments) -> Result<Check, BadInput> {
         }));
     }
     let count = |level| findings.iter().filter(|it| it.finding.level == level).count();
-    let (errors, warnings) = (count(Level::Error), count(Level::Warning));
-    let report = Report { files: arguments.files.len(), errors, warnings, findings };
+    let (errors, warnings, notes) = (count(Level::Error), count(Level::Warning), count(Level::Note));
+    let report = Report { files: arguments.files.len(), errors, warnings, notes, findings };
     if arguments.json {
         output::print_json(&report)?;
     } else {
@@ -87,9 +94,10 @@ fn lint(catalog: &mut Catalog, document: &Document, path: &Path, load: Option<&L
     rates::check(&subject, &mut found);
     tolerance::check(&subject, &mut found);
     fields::check(&subject, &mut found);
-    bounds::check(&subject, catalog.registry(), &mut found);
+    let mut budget = Budget::new();
+    bounds::check(&subject, catalog.registry(), &mut budget, &mut found);
     if let Some(load) = load {
-        load::check(&subject, catalog.registry(), load, &mut found);
+        load::check(&subject, catalog.registry(), load, &mut budget, &mut found);
     }
     found
 }
@@ -102,6 +110,7 @@ fn render(report: &Report) -> String {
         let style = match level {
             Level::Error => RED,
             Level::Warning => YELLOW,
+            Level::Note => BOLD,
         };
         let (colour, field) = (style.render(), if field.is_empty() { "the document" } else { field });
         let _ =
@@ -117,6 +126,10 @@ fn render(report: &Report) -> String {
     let many = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let (files, errors, warnings) =
         (many(report.files, "file"), many(report.errors, "error"), many(report.warnings, "warning"));
-    let _ = writeln!(out, "{files}: {errors}, {warnings}");
+    let _ = write!(out, "{files}: {errors}, {warnings}");
+    if report.notes > 0 {
+        let _ = write!(out, ", {}", many(report.notes, "note"));
+    }
+    out.push('\n');
     out
 }

@@ -1,65 +1,69 @@
 //! Bounds that the policy never reaches, found by trying.
 
-use setpoint::hpa::SelectPolicy;
-use setpoint::{Direction, Registry};
+use setpoint::{Direction, Effect, Registry};
 
+use super::advice::further;
+use super::budget::Budget;
 use super::finding::{Finding, Level};
-use super::probe::{Load, Probe};
+use super::probe::{Load, Probe, Stop};
 use super::subject::Subject;
+use super::{fields, stopped, tolerance};
 
-pub(super) fn check(subject: &Subject, registry: &Registry, found: &mut Vec<Finding>) {
-    let (min, max) = (subject.spec.min_replicas, subject.spec.max_replicas);
-    if min == max {
+pub(super) fn check(subject: &Subject, registry: &Registry, budget: &mut Budget, found: &mut Vec<Finding>) {
+    if subject.spec.min_replicas == subject.spec.max_replicas {
         return;
     }
-    let off = |direction| {
-        let mut rules = subject.rules().filter(|rules| rules.direction == direction);
-        rules.any(|rules| rules.written.select_policy == Some(SelectPolicy::Disabled))
-    };
-    if !off(Direction::Down) {
-        lowest(subject, registry, found);
+    // Where the cause was told already, what comes of it needs no finding of its own.
+    let told = |rules: &[&str]| found.iter().any(|finding| rules.contains(&finding.rule));
+    let down = !subject.is_off(Direction::Down) && !told(&[fields::NO_WEIGHT, tolerance::NEVER_SHRINKS]);
+    let up = !subject.is_off(Direction::Up) && !told(&[fields::NO_WEIGHT, tolerance::OUT_OF_REACH]);
+    let mut tried = if down { lowest(subject, registry, budget, found) } else { Ok(()) };
+    if up && tried.is_ok() {
+        tried = highest(subject, registry, budget, found);
     }
-    // A metric whose range is too small was told already.
-    let told = found.iter().any(|finding| finding.rule == "target-out-of-reach");
-    if !off(Direction::Up) && !told {
-        highest(subject, registry, found);
+    if let Err(stop) = tried {
+        found.push(stopped::finding(subject, "whether it reaches its bounds", &stop));
     }
 }
 
 /// Without load, from the largest count down.
-fn lowest(subject: &Subject, registry: &Registry, found: &mut Vec<Finding>) {
+fn lowest(subject: &Subject, registry: &Registry, budget: &mut Budget, found: &mut Vec<Finding>) -> Result<(), Stop> {
     let (min, max) = (subject.spec.min_replicas, subject.spec.max_replicas);
-    let Some(mut probe) = Probe::new(subject, registry, max) else { return };
-    let Some(rest) = probe.rest(Load::None) else { return };
-    if rest.replicas > min {
-        let why = format!("with no load at all it stays at {}: {}", rest.replicas, rest.why);
-        let instead = match min {
-            0 => format!("{}, or an algorithm that goes to zero", rest.replicas),
-            _ => format!("{}, or stages that let the last replicas go (capped: minStep: 1)", rest.replicas),
-        };
+    let Some(mut probe) = Probe::new(subject, registry, max) else { return Ok(()) };
+    let rest = probe.rest(Load::None, budget)?;
+    let at = rest.replicas;
+    if at > min {
+        let why = format!("with no load at all it stays at {at}: {}", rest.cause.why);
+        let other = further(subject, &rest.cause, at, Direction::Down);
+        let instead =
+            format!("{at}, or {}", other.as_deref().unwrap_or("an algorithm and stages that go further down"));
         let finding = Finding::error("min-unreachable", "spec.minReplicas", why, instead);
         // Asked for in so many words.
-        let floored =
-            subject.config("ratioFloor").and_then(serde_json::Value::as_f64).is_some_and(|floor| floor >= 1.0);
+        let floored = matches!(rest.cause.effect, Some(Effect::RatioFloor { floor, .. }) if floor >= 1.0);
         found.push(if floored { Finding { level: Level::Warning, ..finding } } else { finding });
-    } else if rest.replicas == 0
-        && let Some(rest) = probe.rest(Load::Boundless)
-        && rest.replicas == 0
-    {
-        let why = format!("once at zero it never starts again, whatever the load: {}", rest.why);
-        let instead = "1, or the algorithm hpa with a metric of type Object or External";
-        found.push(Finding::error("asleep-at-zero", "spec.minReplicas", why, instead));
+    } else if at == 0 {
+        let rest = probe.rest(Load::Boundless, budget)?;
+        if rest.replicas == 0 {
+            let why = format!("once at zero it never starts again, whatever the load: {}", rest.cause.why);
+            let other = further(subject, &rest.cause, 0, Direction::Up);
+            let instead = format!("1, or {}", other.as_deref().unwrap_or("an algorithm that starts from zero"));
+            found.push(Finding::error("asleep-at-zero", "spec.minReplicas", why, instead));
+        }
     }
+    Ok(())
 }
 
 /// Under more load than can be served, from the smallest count up.
-fn highest(subject: &Subject, registry: &Registry, found: &mut Vec<Finding>) {
+fn highest(subject: &Subject, registry: &Registry, budget: &mut Budget, found: &mut Vec<Finding>) -> Result<(), Stop> {
     let (min, max) = (subject.spec.min_replicas.max(1), subject.spec.max_replicas);
-    let Some(mut probe) = Probe::new(subject, registry, min) else { return };
-    let Some(rest) = probe.rest(Load::Boundless) else { return };
-    if rest.replicas < max {
-        let why = format!("under any load it stays at {}: {}", rest.replicas, rest.why);
-        let instead = format!("{}, or an algorithm and stages that go further", rest.replicas);
+    let Some(mut probe) = Probe::new(subject, registry, min) else { return Ok(()) };
+    let rest = probe.rest(Load::Boundless, budget)?;
+    let at = rest.replicas;
+    if at < max {
+        let why = format!("under any load it stays at {at}: {}", rest.cause.why);
+        let other = further(subject, &rest.cause, at, Direction::Up);
+        let instead = format!("{at}, or {}", other.as_deref().unwrap_or("an algorithm and stages that go further up"));
         found.push(Finding::error("max-unreachable", "spec.maxReplicas", why, instead));
     }
+    Ok(())
 }

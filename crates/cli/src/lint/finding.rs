@@ -26,6 +26,8 @@ pub(super) enum Level {
     Error,
     /// Something in it does nothing, or less than it seems to.
     Warning,
+    /// Something that could not be found out.
+    Note,
 }
 
 impl fmt::Display for Level {
@@ -33,6 +35,7 @@ impl fmt::Display for Level {
         f.write_str(match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Note => "note",
         })
     }
 }
@@ -53,9 +56,11 @@ impl Finding {
 
     /// A policy that can't even be made. The message says itself what to write.
     pub(super) fn invalid(error: &ConfigError) -> Self {
-        Self::error("invalid", error.path.clone(), error.message.clone(), "")
+        Self::error(INVALID, error.path.clone(), error.message.clone(), "")
     }
 }
+
+const INVALID: &str = "invalid";
 
 /// A number for people: three digits after the point at most, and no trailing zeros.
 pub(super) fn short(number: f64) -> String {

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use setpoint::Registry;
+use setpoint::{Direction, Effect, Registry};
 
+use super::budget::Budget;
 use super::finding::Finding;
-use super::probe::{self, Probe};
+use super::probe::{self, Probe, Rest, Stop};
+use super::stopped;
 use super::subject::Subject;
 
 /// Buckets that a trace is counted in.
@@ -14,7 +16,13 @@ const BUCKETS: usize = 720;
 const ALIKE: f64 = 0.3;
 
 /// Down again before the load is up again? A load is low for about half of its period.
-pub(super) fn check(subject: &Subject, registry: &Registry, load: &setpoint_sim::Load, found: &mut Vec<Finding>) {
+pub(super) fn check(
+    subject: &Subject,
+    registry: &Registry,
+    load: &setpoint_sim::Load,
+    budget: &mut Budget,
+    found: &mut Vec<Finding>,
+) {
     let work = work(load);
     let Some(lag) = period(&work) else { return };
     let bucket = load.duration() / u32::try_from(BUCKETS).unwrap_or(u32::MAX);
@@ -26,27 +34,82 @@ pub(super) fn check(subject: &Subject, registry: &Registry, load: &setpoint_sim:
     if low == max {
         return;
     }
-    let Some(mut probe) = Probe::new(subject, registry, max) else { return };
-    if probe.rest(probe::Load::For(max)).is_none() {
-        return;
+    match way(subject, registry, (max, low), period, budget) {
+        Ok(None) => {}
+        Ok(Some(way)) => found.push(slower(subject, period, &way)),
+        // An algorithm that fails was told with the bounds.
+        Err(Stop::Failed { .. }) if found.iter().any(|finding| finding.rule == stopped::FAILS) => {}
+        Err(stop) => found.push(stopped::finding(subject, "whether it is down before the load is up again", &stop)),
     }
-    let Some(rest) = probe.rest(probe::Load::For(low)) else { return };
-    if rest.took * 2 <= period {
-        return;
+}
+
+/// The way down from `max` replicas to the `low` that are needed, in words, where it takes longer than half a period.
+fn way(
+    subject: &Subject,
+    registry: &Registry,
+    (max, low): (u32, u32),
+    period: Duration,
+    budget: &mut Budget,
+) -> Result<Option<String>, Stop> {
+    let Some(mut probe) = Probe::new(subject, registry, max) else { return Ok(None) };
+    // A while at its high, so that what came before no longer counts.
+    probe.pass(probe::Load::For(max), period, budget)?;
+    match probe.follow(probe::Load::For(low), budget) {
+        Ok(rest) => Ok((rest.took * 2 > period).then(|| {
+            format!(
+                "from {max} to the {} replicas that its low needs this policy takes {}",
+                rest.replicas,
+                words(rest.took)
+            )
+        })),
+        // It was watched for longer, and is not down.
+        Err(Stop::Spent { rest, .. }) if rest.watched * 2 > period && is_on_its_way(&rest, low, period) => {
+            Ok(Some(format!(
+                "on its way from {max} to the {low} replicas that its low needs this policy is at {} after {}",
+                rest.replicas,
+                words(rest.watched)
+            )))
+        }
+        Err(stop) => Err(stop),
     }
-    let words = |duration: Duration| humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string();
-    let why = format!(
-        "the load comes back every {}, and from {max} to the {} replicas that its low needs this policy takes {}: \
-         before it is down, the load is up again",
-        words(period),
-        rest.replicas,
-        words(rest.took),
+}
+
+/// Whether it was still going after half a period, or is held by something that will let it go.
+fn is_on_its_way(rest: &Rest, low: u32, period: Duration) -> bool {
+    let waits = matches!(
+        rest.cause.effect,
+        Some(
+            Effect::Stabilized { direction: Direction::Down, .. }
+                | Effect::RateLimited { direction: Direction::Down, .. }
+        )
     );
+    rest.replicas > low && (rest.took * 2 > period || waits)
+}
+
+fn slower(subject: &Subject, period: Duration, way: &str) -> Finding {
+    let why =
+        format!("the load comes back every {}, and {way}: before it is down, the load is up again", words(period));
     let instead = format!("a shorter scale-down window, or larger steps down: {} in all", words(period / 4));
-    // Where the way down is told, if it is.
-    let down = subject.rules().find(|rules| rules.direction == setpoint::Direction::Down).map(|rules| rules.field);
-    let field = down.unwrap_or_else(|| if subject.spec.stages.is_empty() { "spec" } else { "spec.stages" }.to_owned());
-    found.push(Finding::warning("slower-than-the-load", field, why, instead));
+    Finding::warning("slower-than-the-load", way_down(subject), why, instead)
+}
+
+/// Where the way down is told, if it is.
+fn way_down(subject: &Subject) -> String {
+    let rules = subject.rules().find(|rules| rules.direction == Direction::Down).map(|rules| rules.field);
+    let behavior = || subject.behaviors.first().map(|(field, _)| field.clone());
+    rules.or_else(behavior).unwrap_or_else(|| {
+        // The stage that stands for a manifest without `behavior` is not in it.
+        match (subject.is_manifest, subject.spec.stages.is_empty()) {
+            (true, _) => "spec.behavior",
+            (false, false) => "spec.stages",
+            (false, true) => "spec",
+        }
+        .to_owned()
+    })
+}
+
+fn words(duration: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
 }
 
 /// The work that arrives in each bucket.

@@ -21,6 +21,14 @@ const DEFAULT_UP: &str =
     "[ { type: Pods, value: 4, periodSeconds: 15 }, { type: Percent, value: 100, periodSeconds: 15 } ]";
 const DEFAULT_DOWN: &str = "[ { type: Percent, value: 100, periodSeconds: 15 } ]";
 
+/// An HPA between `bounds`, with `rest` as its spec's other fields.
+fn manifest(bounds: (u32, u32), rest: &str) -> String {
+    let (min, max) = bounds;
+    format!(
+        "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {{ name: h }}\nspec:\n  scaleTargetRef: {{ apiVersion: apps/v1, kind: Deployment, name: web }}\n  minReplicas: {min}\n  maxReplicas: {max}\n{rest}"
+    )
+}
+
 /// Level, rule and field of each finding.
 fn findings(folder: &Folder, text: &str, more: &[&str]) -> (i32, Vec<(String, String, String)>) {
     folder.write("policy.yaml", text);
@@ -208,6 +216,11 @@ fn each_rule_finds_what_it_is_for_and_nothing_in_what_is_sound() {
             &[],
         ),
         (
+            "a tolerance of everything there is below 1",
+            policy((2, 8), &behavior("scaleDown: { tolerance: 10 }")),
+            &[("error", "tolerance-never-shrinks", "spec.behavior.scaleDown.tolerance")],
+        ),
+        (
             "a percentage ends at 100",
             policy((2, 20), &with("").replace("utilization: 65", "utilization: 92")),
             &[("error", "target-out-of-reach", "spec.metrics[0].target.utilization")],
@@ -271,11 +284,7 @@ fn each_rule_finds_what_it_is_for_and_nothing_in_what_is_sound() {
                     "{UTILIZATION}  algorithm: {{ name: weighted-ratio, config: {{ weights: {{ utilization: 0 }} }} }}\n"
                 ),
             ),
-            &[
-                ("error", "max-unreachable", "spec.maxReplicas"),
-                ("error", "min-unreachable", "spec.minReplicas"),
-                ("error", "weights-add-up-to-nothing", "spec.algorithm.config.weights"),
-            ],
+            &[("error", "weights-add-up-to-nothing", "spec.algorithm.config.weights")],
         ),
         (
             "a fallback for what doesn't fail",
@@ -317,6 +326,173 @@ fn each_rule_finds_what_it_is_for_and_nothing_in_what_is_sound() {
     }
 }
 
+/// Advice that is followed has to help.
+#[test]
+fn what_to_write_instead_follows_the_cause_and_can_be_written() {
+    let with = |rest: &str| format!("{UTILIZATION}{MAX_RATIO}{rest}");
+    let up = |policies: &str| with(&format!("  behavior: {{ scaleUp: {{ policies: {policies} }} }}\n"));
+    let queue = |config: &str, rest: &str| {
+        format!(
+            "  metrics: [ {{ name: queue, target: {{ averageValue: 4 }} }} ]\n  algorithm: {{ name: hpa, config: {{ {config} }} }}\n{rest}"
+        )
+    };
+    let smooth =
+        |config: &str| format!("{UTILIZATION}  algorithm: {{ name: capped-smooth-ratio, config: {{ {config} }} }}\n");
+    let pods = "[ { type: Pods, value: 40, periodSeconds: 60 } ]";
+    let cases = [
+        ("its own cap", policy((1, 20), &smooth("")), "3, or minStep: 1 in spec.algorithm.config"),
+        (
+            "both caps",
+            policy((1, 20), &(smooth("") + "  stages: [ capped: { maxScaleDown: 0.1 } ]\n")),
+            "9, or minStep: 1 in spec.stages[0].capped",
+        ),
+        (
+            "a cap of nothing",
+            policy((2, 20), &with("  stages: [ capped: { maxScaleUp: 0 } ]\n")),
+            "2, or a maxScaleUp above 0, or minStep: 1 in spec.stages[0].capped",
+        ),
+        (
+            "a floor",
+            policy(
+                (1, 20),
+                &format!("{UTILIZATION}  algorithm: {{ name: max-ratio, config: {{ ratioFloor: 0.8 }} }}\n"),
+            ),
+            "4, or a ratioFloor of 0 in spec.algorithm.config",
+        ),
+        (
+            "a floor within the tolerance",
+            policy(
+                (1, 9),
+                &format!("{UTILIZATION}  algorithm: {{ name: max-ratio, config: {{ ratioFloor: 0.95 }} }}\n"),
+            ),
+            "9, or a ratioFloor of 0 in spec.algorithm.config",
+        ),
+        (
+            "a ratio of no replicas",
+            policy((0, 9), &with("")),
+            "1, or the algorithm hpa with a metric of type Object or External",
+        ),
+        (
+            "a percentage of no replicas",
+            policy(
+                (0, 9),
+                &queue(
+                    "",
+                    "  behavior: { scaleUp: { policies: [ { type: Percent, value: 50, periodSeconds: 60 } ] } }\n",
+                ),
+            ),
+            "1, or a policy of type Pods beside in spec.behavior.scaleUp.policies",
+        ),
+        (
+            "the smaller of a percentage of no replicas and another",
+            policy(
+                (0, 9),
+                &queue(
+                    "",
+                    "  behavior: { scaleUp: { selectPolicy: Min, policies: [ { type: Percent, value: 50, periodSeconds: 60 }, { type: Pods, value: 2, periodSeconds: 60 } ] } }\n",
+                ),
+            ),
+            "1, or policies of type Pods alone in spec.behavior.scaleUp",
+        ),
+        (
+            "not woken",
+            policy((0, 9), &queue("scaleToZero: false", "")),
+            "1, or scaleToZero: true in spec.algorithm.config",
+        ),
+        (
+            "nothing to be woken by",
+            policy(
+                (0, 9),
+                "  metrics: [ { name: cpu, type: Resource, target: { utilization: 50 } } ]\n  algorithm: { name: hpa }\n",
+            ),
+            "1, or a metric of type Object or External, with a target of value or averageValue",
+        ),
+        (
+            "a percentage of what no replicas can do",
+            policy((0, 9), &queue("", "").replace("averageValue: 4", "utilization: 65")),
+            "1, or a value or an averageValue as the target of a metric of type Object or External",
+        ),
+        (
+            "no way up from zero",
+            policy((0, 9), &queue("", "  behavior: { scaleUp: { selectPolicy: Disabled } }\n")),
+            "1, or selectPolicy: Max in spec.behavior.scaleUp",
+        ),
+        ("too wide", policy((2, 20), &up(pods)), "a value of 17 or less"),
+        (
+            "one step",
+            policy((2, 3), &up(pods)),
+            "no spec.behavior.scaleUp.policies: from 2 to 3 is one step, which no rate makes smaller",
+        ),
+        (
+            "too wide a percentage",
+            policy((9, 18), &up("[ { type: Percent, value: 100, periodSeconds: 60 } ]")),
+            "a value of 88 or less",
+        ),
+        (
+            "too wide for any percentage",
+            policy(
+                (1000, 1003),
+                &with(
+                    "  behavior: { scaleUp: { tolerance: 0, policies: [ { type: Percent, value: 1, periodSeconds: 60 } ] }, scaleDown: { tolerance: 0 } }\n",
+                ),
+            ),
+            "type: Pods, and a value of 2 or less",
+        ),
+        (
+            "outdone",
+            policy(
+                (2, 20),
+                &up("[ { type: Pods, value: 1, periodSeconds: 60 }, { type: Pods, value: 2, periodSeconds: 60 } ]"),
+            ),
+            "drop this one",
+        ),
+        (
+            "no period is as long as the interval",
+            policy((2, 20), &(up("[ { type: Pods, value: 2, periodSeconds: 60 } ]") + "  interval: 1h\n")),
+            "an interval of 60 s or less; no period is as long as this one",
+        ),
+        (
+            "no window is longer than the interval",
+            policy((2, 20), &with("  interval: 1h\n  behavior: { scaleDown: { stabilizationWindowSeconds: 60 } }\n")),
+            "0, to say that there is none: no window is longer than the interval",
+        ),
+        (
+            "a tolerance up",
+            policy((10, 20), &with("")),
+            "0.099 or less acts on one replica near 10, 0.0526 or less at every count up to 20",
+        ),
+        (
+            "a tolerance down",
+            policy((9, 20), &with("  behavior: { scaleUp: { tolerance: 0 }, scaleDown: { tolerance: 0.2 } }\n")),
+            "0.099 or less acts on one replica near 9, 0.0499 or less at every count up to 20",
+        ),
+        (
+            "a tolerance of many",
+            policy((100, 5000), &with("")),
+            "0.0099 or less acts on one replica near 100, 0.000199 or less at every count up to 5000",
+        ),
+        (
+            "a tolerance that brings other rules",
+            manifest((30, 60), ""),
+            "a tolerance under scaleUp and scaleDown: 0.0322 or less acts on one replica near 30, 0.0166 or less at every count up to 60; but any `behavior` brings v2's rates too, up by 4 pods or 100 % every 15 s, in place of twice the count or 4",
+        ),
+        (
+            "a tolerance beside rules",
+            manifest((30, 60), "  behavior: { scaleDown: { tolerance: 0 } }\n"),
+            "a tolerance under scaleUp: 0.0333 or less acts on one replica near 30, 0.0169 or less at every count up to 60",
+        ),
+    ];
+    let folder = Folder::new();
+    for (name, text, want) in cases {
+        folder.write("policy.yaml", text);
+        let ran = folder.run(&["lint", "policy.yaml", "--json"]);
+        let report: Value = serde_json::from_str(&ran.out).expect("JSON alone");
+        let found = report["findings"].as_array().expect("a list");
+        let instead: Vec<&str> = found.iter().filter_map(|finding| finding["instead"].as_str()).collect();
+        assert_eq!(instead, [want], "{name}: {report}");
+    }
+}
+
 #[test]
 fn a_tolerance_says_which_steps_it_swallows() {
     let folder = Folder::new();
@@ -343,6 +519,72 @@ fn plugins_are_tried_as_they_are() {
 }
 
 #[test]
+fn a_plugin_that_fails_is_told_as_that() {
+    let folder = Folder::new();
+    folder.write("hostile.wasm", guests::component("hostile"));
+    let cases = [
+        (
+            "endless-loop",
+            "with no load at all the algorithm failed: plugin hostile took longer than its deadline of 100ms",
+        ),
+        ("refuse", "with no load at all the algorithm failed: plugin hostile can't answer: not today"),
+        ("trap", "with no load at all the algorithm failed: plugin hostile crashed: "),
+    ];
+    for (how, want) in cases {
+        let rest = format!(
+            "{UTILIZATION}  algorithm: {{ plugin: hostile.wasm, config: {how} }}\n  onFailure: {{ replicas: 6 }}\n"
+        );
+        folder.write("policy.yaml", policy((1, 20), &rest));
+        let ran = folder.run(&["lint", "policy.yaml", "--json"]);
+        let report: Value = serde_json::from_str(&ran.out).expect("JSON alone");
+        let found = report["findings"].as_array().expect("a list");
+        assert_eq!((ran.code, found.len()), (1, 1), "{how}: {report}");
+        let field = |name: &str| found[0][name].as_str().unwrap_or_default();
+        assert_eq!((field("rule"), field("field")), ("algorithm-fails", "spec.algorithm"), "{how}");
+        assert!(field("why").starts_with(want), "{how}: {}", field("why"));
+        assert_eq!(
+            field("instead"),
+            "an algorithm or a configuration that answers: as it is, spec.onFailure decides then (6 replicas)"
+        );
+    }
+}
+
+/// Not a silence that could be taken for praise.
+#[test]
+fn what_could_not_be_tried_to_the_end_is_told() {
+    let folder = Folder::new();
+    let rest = |rest: &str| policy((1, 20), &format!("{UTILIZATION}{MAX_RATIO}{rest}"));
+    let cases = [
+        (
+            "a window of more looks than are tried",
+            rest("  interval: 1s\n  stages: [ legacy-behavior: { downscaleStabilization: 400d } ]\n"),
+            "is 34562000 looks back, more than are tried",
+        ),
+        (
+            "more steps than are tried",
+            rest("  stages: [ capped: { maxScaleDown: 0, minStep: 1 } ]\n")
+                .replace("maxReplicas: 20", "maxReplicas: 2000000"),
+            ", which were ",
+        ),
+    ];
+    for (name, text, want) in cases {
+        folder.write("policy.yaml", text);
+        let ran = folder.run(&["lint", "policy.yaml", "--json"]);
+        let report: Value = serde_json::from_str(&ran.out).expect("JSON alone");
+        assert_eq!((ran.code, &report["errors"], &report["notes"]), (0, &0.into(), &1.into()), "{name}: {report}");
+        let note = &report["findings"][0];
+        assert_eq!(
+            (&note["level"], &note["rule"], &note["field"]),
+            (&"note".into(), &"unfinished".into(), &"spec".into())
+        );
+        let why = note["why"].as_str().unwrap_or_default();
+        assert!(why.starts_with("whether it reaches its bounds could not be told: ") && why.contains(want), "{why}");
+    }
+    let ran = folder.run(&["lint", "policy.yaml"]);
+    assert!(ran.out.ends_with("1 file: 0 errors, 0 warnings, 1 note\n"), "{}", ran.out);
+}
+
+#[test]
 fn a_load_that_comes_back_sooner_than_the_policy_is_down_is_told() {
     let folder = Folder::new();
     // Four hours of load, every hour: busy for 20 minutes.
@@ -359,6 +601,22 @@ fn a_load_that_comes_back_sooner_than_the_policy_is_down_is_told() {
     assert_eq!(findings(&folder, &text(2700), &["--trace", "load.csv"]), (0, slow.to_vec()));
     assert_eq!(findings(&folder, &text(2700), &[]), (0, vec![]));
     assert_eq!(findings(&folder, &text(300), &["--trace", "load.csv"]), (0, vec![]));
+
+    // Of a manifest the field is one that it could have.
+    let mut trace = "time,rate\n".to_owned();
+    for minute in 0..32 {
+        trace += &format!("{},{}\n", minute * 60, if minute % 8 < 3 { 100 } else { 5 });
+    }
+    folder.write("short.csv", trace);
+    let slow = [("warning".to_owned(), "slower-than-the-load".to_owned(), "spec.behavior".to_owned())];
+    assert_eq!(findings(&folder, &manifest((1, 8), ""), &["--trace", "short.csv"]), (0, slow.to_vec()));
+
+    // Longer than is tried, and so longer than the load takes to come back.
+    let stage = "  stages: [ stabilized: { scaleDownWindow: 100d } ]\n";
+    let endless = policy((1, 20), &format!("{UTILIZATION}{MAX_RATIO}{stage}"));
+    let (code, found) = findings(&folder, &endless, &["--trace", "load.csv"]);
+    let found: Vec<(&str, &str)> = found.iter().map(|(_, rule, field)| (rule.as_str(), field.as_str())).collect();
+    assert_eq!((code, found), (0, vec![("unfinished", "spec"), ("slower-than-the-load", "spec.stages")]));
 }
 
 #[test]
@@ -386,8 +644,8 @@ fn the_examples_are_sound_and_a_person_is_told_what_isn_t() {
             1,
             "\
 p.yaml:5:3: error: spec.minReplicas [min-unreachable]
-    why      with no load at all it stays at 3: 2.25 rounded up
-    instead  3, or stages that let the last replicas go (capped: minStep: 1)
+    why      with no load at all it stays at 3: at most 0.75 fewer in one step, and 2.25 rounded up
+    instead  3, or minStep: 1 in spec.stages[0].capped
 
 1 file: 1 error, 0 warnings
 "

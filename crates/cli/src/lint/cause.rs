@@ -1,0 +1,51 @@
+//! What kept a count where it is.
+
+use setpoint::{Effect, Judged, Metric, Trace};
+
+/// The step of a decision that held it, and its words.
+#[derive(Clone, Debug)]
+pub(super) struct Cause {
+    /// None where the decision gave no reason.
+    pub(super) effect: Option<Effect>,
+    pub(super) why: String,
+}
+
+impl Cause {
+    /// Of the decision in `trace`: the last step that held it back, and not one that only hands on.
+    pub(super) fn of(trace: &Trace, metrics: &[Metric]) -> Self {
+        let (reasons, mut records) = (trace.reasons(), trace.records(metrics));
+        let Some(last) = reasons.len().checked_sub(1) else {
+            return Self { effect: None, why: "no reason is given".to_owned() };
+        };
+        let find = |is_it: fn(&Effect) -> bool| reasons.iter().rposition(|reason| is_it(&reason.effect));
+        let floor = find(|effect| matches!(effect, Effect::RatioFloor { .. }));
+        let held = find(|effect| !hands_on(effect)).unwrap_or(last);
+        let held = match reasons[held].effect {
+            // A ratio raised to the tolerance: the floor did that.
+            Effect::WithinTolerance { .. } => floor.unwrap_or(held),
+            _ => held,
+        };
+        let effect = Some(reasons[held].effect);
+        let why = if held < last && matches!(reasons[last].effect, Effect::RoundedUp) {
+            format!("{}, and {}", records[held].text, records[last].text)
+        } else {
+            records.swap_remove(held).text
+        };
+        Self { effect, why }
+    }
+}
+
+/// Whether a step says only what became of the number of the one before.
+fn hands_on(effect: &Effect) -> bool {
+    match effect {
+        Effect::RoundedUp
+        | Effect::Bounded { .. }
+        | Effect::Highest { .. }
+        | Effect::MeanRatio { .. }
+        | Effect::Smoothed { .. }
+        | Effect::NoOpinion
+        | Effect::Suspended => true,
+        Effect::Proposed { how, .. } => *how == Judged::Multiplied,
+        _ => false,
+    }
+}
