@@ -153,6 +153,12 @@ pub(crate) struct LintArguments {
 pub(crate) enum ConformanceSuite {
     /// Kubernetes' HorizontalPodAutoscaler, v2
     Hpa,
+    /// AIBrix' pod autoscaler: APA and KPA
+    Aibrix,
+    /// DataDog's WatermarkPodAutoscaler
+    Watermark,
+    /// Nomad Autoscaler's strategies and policy handler
+    Nomad,
 }
 
 #[derive(Debug, Args)]

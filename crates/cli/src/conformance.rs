@@ -1,6 +1,9 @@
 //! `setpoint conformance`: golden vectors, made by other projects' own code, replayed through ours.
 
+mod aibrix;
 mod hpa;
+mod nomad;
+mod watermark;
 
 use std::cell::Cell;
 use std::fmt::{self, Write as _};
@@ -84,6 +87,9 @@ struct Report {
 pub(crate) fn run(arguments: &ConformanceArguments) -> Result<Check, BadInput> {
     let suite: &dyn Suite = match arguments.suite {
         ConformanceSuite::Hpa => &hpa::Hpa,
+        ConformanceSuite::Aibrix => &aibrix::Aibrix,
+        ConformanceSuite::Watermark => &watermark::Watermark,
+        ConformanceSuite::Nomad => &nomad::Nomad,
     };
     let progress = Progress::new("replaying", arguments.files.len(), arguments.json);
     let mut report = Report::default();

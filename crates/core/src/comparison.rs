@@ -1,5 +1,6 @@
 //! From a reading and its target to a ratio.
 
+use crate::hpa::Failure;
 use crate::hpa::instances::{self, PerInstance, StartRules, Usage};
 use crate::metric::{Metric, Reading, Target};
 use crate::observation::Observation;
@@ -71,19 +72,23 @@ impl Terms {
             Reading::Value(value) => value / self.amount(look.current),
             Reading::Missing(_) | Reading::Stale(_) | Reading::Invalid(_) => return None,
             Reading::Series(_) => reading.usable()? / self.amount(look.current),
-            Reading::Samples(_) => self.usage(reading, look)?.ratio(),
+            Reading::Samples(_) => self.usage(reading, look).ok()?.ratio(),
         };
         Some(ratio).filter(|ratio| ratio.is_finite())
     }
 
     /// What the samples of instances say, by HPA's rules.
+    ///
+    /// # Errors
+    ///
+    /// Why they say nothing; [`Failure::Unfit`] for a reading that has none.
     #[cold]
-    pub(crate) fn usage(self, reading: Reading<'_>, look: &Observation<'_>) -> Option<Usage> {
+    pub(crate) fn usage(self, reading: Reading<'_>, look: &Observation<'_>) -> Result<Usage, Failure> {
         let Reading::Samples(samples) = reading else {
-            return None;
+            return Err(Failure::Unfit);
         };
-        let target = PerInstance::of(self.target).filter(|_| self.per_instance)?;
+        let target = PerInstance::of(self.target).filter(|_| self.per_instance).ok_or(Failure::Unfit)?;
         let cpu = self.cpu.then(StartRules::default);
-        instances::usage(target, cpu, samples, look.instances.unwrap_or_default(), look.now).ok()
+        instances::usage(target, cpu, samples, look.instances.unwrap_or_default(), look.now)
     }
 }

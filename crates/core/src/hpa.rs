@@ -9,7 +9,7 @@ mod manifest;
 pub(crate) mod metrics;
 pub mod requests;
 pub(crate) mod restraint;
-mod spec;
+pub(crate) mod spec;
 mod status;
 
 pub use algorithm::{Hpa, HpaConfig};

@@ -1,5 +1,6 @@
 #![doc = include_str!("../docs/overview.md")]
 
+pub mod aibrix;
 mod algorithm;
 mod bounds;
 mod comparison;
@@ -11,6 +12,7 @@ pub mod hpa;
 mod instance;
 mod manager;
 mod metric;
+pub mod nomad;
 mod observation;
 mod policy;
 mod proposal;
@@ -21,6 +23,7 @@ mod state;
 mod time;
 mod trace;
 mod units;
+pub mod watermark;
 
 pub use algorithm::average_ratio::{AverageRatio, AverageRatioConfig};
 pub use algorithm::capped_smooth_ratio::{CappedSmoothRatio, CappedSmoothRatioConfig};
@@ -53,3 +56,4 @@ pub use state::{StateError, StateReader};
 pub use time::{Span, Timestamp};
 pub use trace::{DetailedReason, Direction, Effect, Judged, Reason, ReasonRecord, TextId, Trace};
 pub use units::{Fraction, Positive, RangeError, SmoothingFactor, StepDown, StepUp, Tolerance, Tolerances, Weight};
+pub use watermark::{Watermark, WatermarkConfig};

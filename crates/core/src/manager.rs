@@ -163,6 +163,10 @@ impl AlgorithmManager {
 
     /// Decides for a workload. `trace` is cleared, and then holds the reasons.
     ///
+    /// Where the observation tells of no last action, the decision before is taken as carried out as far as
+    /// [`current`](Observation::current) has come its way since: all of it where the count is what was asked for,
+    /// part of it where instances are counted as they come. Callers that know how a change ended should say so.
+    ///
     /// # Errors
     ///
     /// [`ReadingsMismatch`] when there isn't one reading for each metric. An algorithm that fails is no error

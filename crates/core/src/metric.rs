@@ -59,6 +59,12 @@ impl Metric {
                 format!("a metric of type {kind:?} measures no resource; types that do: Resource, ContainerResource");
             return Err(ConfigError::new("resource", message));
         }
+        if kind.is_per_instance() && matches!(self.target, Target::Value(_)) {
+            let message = format!(
+                "a metric of type {kind:?} has a value an instance: its target must be averageValue or utilization"
+            );
+            return Err(ConfigError::new("target.value", message));
+        }
         match (&self.container, kind) {
             (None, MetricKind::ContainerResource) => {
                 Err(ConfigError::new("container", "a metric of type ContainerResource needs a container"))

@@ -149,6 +149,14 @@ impl Noticed {
 }
 
 impl Action {
+    /// As much of it as has happened when there are `current` replicas: none while nothing of it has, nor where
+    /// the count has gone elsewhere.
+    pub(crate) fn reached(self, current: u32) -> Option<Self> {
+        let Self { from, to, .. } = self;
+        let on_its_way = (from < current && current <= to) || (to <= current && current < from);
+        on_its_way.then_some(Self { to: current, ..self })
+    }
+
     /// Into a state, without whether it was made: that is for the next look to tell.
     pub(crate) fn write(action: Option<Self>, state: &mut Vec<u8>) {
         state.push(u8::from(action.is_some()));

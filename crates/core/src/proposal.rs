@@ -39,8 +39,6 @@ pub enum Hold {
     AtZero,
     /// Some metrics have no usable reading, and without them nothing is taken away.
     ShrinkBlocked,
-    /// The count is outside the bounds: that is corrected first.
-    OutsideBounds,
     /// The algorithm's own reason, which it wrote into the trace.
     Said,
 }

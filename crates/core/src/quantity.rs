@@ -65,9 +65,24 @@ impl Quantity {
     }
 }
 
+impl Quantity {
+    /// The same amount with as few digits as there can be.
+    fn shortest(self) -> (i128, i32) {
+        let (mut digits, mut exponent) = (self.digits, self.exponent);
+        if digits == 0 {
+            return (0, 0);
+        }
+        while digits % 10 == 0 {
+            (digits, exponent) = (digits / 10, exponent + 1);
+        }
+        (digits, exponent)
+    }
+}
+
+/// By the amount, exactly: what is finer than a thousandth counts.
 impl PartialEq for Quantity {
     fn eq(&self, other: &Self) -> bool {
-        self.milli == other.milli
+        self.shortest() == other.shortest()
     }
 }
 
@@ -146,9 +161,14 @@ fn in_milli(digits: i128, exponent: i32) -> i64 {
 
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.milli % 1000 {
-            0 => write!(f, "{}", self.milli / 1000),
-            _ => write!(f, "{}m", self.milli),
+        let (digits, exponent) = self.shortest();
+        let times = |power: i32| 10_i128.pow(power.unsigned_abs());
+        match exponent {
+            0..=3 => write!(f, "{}", digits * times(exponent)),
+            -3..=-1 => write!(f, "{}m", digits * times(exponent + 3)),
+            -6..=-4 => write!(f, "{}u", digits * times(exponent + 6)),
+            -9..=-7 => write!(f, "{}n", digits * times(exponent + 9)),
+            _ => write!(f, "{digits}e{exponent}"),
         }
     }
 }
@@ -239,6 +259,31 @@ mod tests {
         for (text, want) in cases {
             assert_eq!(text.parse().ok().map(Quantity::milli), want, "{text}");
         }
+    }
+
+    #[test]
+    fn a_quantity_is_written_as_the_amount_it_was_read_as() {
+        let cases = [
+            ("0", "0"),
+            ("1.50", "1500m"),
+            ("500m", "500m"),
+            ("500u", "500u"),
+            ("0.0001", "100u"),
+            ("-1500u", "-1500u"),
+            ("1n", "1n"),
+            ("2k", "2000"),
+            ("1Ki", "1024"),
+            ("1E", "1e18"),
+            ("1e-12", "1e-12"),
+            ("1e30", "1e30"),
+        ];
+        for (text, want) in cases {
+            let quantity: Quantity = text.parse().expect(text);
+            assert_eq!(quantity.to_string(), want, "{text}");
+            assert_eq!(want.parse(), Ok(quantity), "{text}");
+        }
+        assert_ne!("500u".parse::<Quantity>(), "1m".parse());
+        assert_eq!("1000m".parse::<Quantity>(), "1".parse());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use schemars::{JsonSchema, schema_for};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::aibrix::{Apa, Kpa};
 use crate::algorithm::ScalingAlgorithm;
 use crate::algorithm::average_ratio::AverageRatio;
 use crate::algorithm::capped_smooth_ratio::CappedSmoothRatioConfig;
@@ -21,6 +22,7 @@ use crate::stage::capped::Capped;
 use crate::stage::restrained::Restrained;
 use crate::stage::smoothed::Smoothed;
 use crate::stage::stabilized::Stabilized;
+use crate::watermark::Watermark;
 
 /// What an algorithm or stage is, for people and tools.
 #[derive(Clone, Debug, PartialEq)]
@@ -266,6 +268,28 @@ impl Registry {
                 stage_factory("what HPA does without behavior: a window down, twice the count up", |inner, c| {
                     Ok(Restrained::legacy(inner, &c))
                 }),
+            )
+            .expect(taken);
+        crate::nomad::register(&mut registry).expect(taken);
+        registry
+            .register_algorithm(
+                Apa::NAME,
+                algorithm_factory("AIBrix's APA: the mean of a window, rates, a cooldown", |m, c| Apa::new(m, &c)),
+            )
+            .expect(taken);
+        registry
+            .register_algorithm(
+                Kpa::NAME,
+                algorithm_factory("AIBrix's KPA: a long window, and a short one for panic", |m, c| Kpa::new(m, &c)),
+            )
+            .expect(taken);
+        registry
+            .register_algorithm(
+                Watermark::NAME,
+                algorithm_factory(
+                    "what DataDog's WatermarkPodAutoscaler makes of its metrics and two marks",
+                    |m, c| Watermark::new(m, &c),
+                ),
             )
             .expect(taken);
         registry

@@ -69,7 +69,8 @@ impl<'a> StateReader<'a> {
         if found == version { Ok(reader) } else { Err(StateError::Version { part, found, known: version }) }
     }
 
-    /// For what is part of something that has a version.
+    /// For a part of something that has a version.
+    #[cfg(test)]
     pub(crate) const fn unversioned(part: &'static str, state: &'a [u8]) -> Self {
         Self { part, rest: state }
     }
@@ -128,6 +129,19 @@ impl<'a> StateReader<'a> {
     pub fn finite(&mut self) -> Result<f64, StateError> {
         let number = self.take().map(f64::from_le_bytes)?;
         if number.is_finite() { Ok(number) } else { Err(self.damaged("a number is not finite")) }
+    }
+
+    /// As many bytes as the four before them say.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Truncated`] where there are fewer.
+    pub fn part(&mut self) -> Result<&'a [u8], StateError> {
+        let truncated = StateError::Truncated { part: self.part };
+        let length = usize::try_from(self.u32()?).map_err(|_| truncated.clone())?;
+        let (part, rest) = self.rest.split_at_checked(length).ok_or(truncated)?;
+        self.rest = rest;
+        Ok(part)
     }
 
     /// An error about this part.

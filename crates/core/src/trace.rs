@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::aibrix;
 use crate::hpa::PolicyKind;
 use crate::proposal::Hold;
 use crate::time::Timestamp;
 use crate::units::Tolerances;
 
+pub(crate) use self::record::millis;
 pub use self::record::{DetailedReason, ReasonRecord};
+pub(crate) use self::render::Short;
 
 /// The reasons of one decision, in the order in which they took effect.
 ///
@@ -299,6 +302,12 @@ pub enum Effect {
         #[serde(skip)]
         text: TextId,
     },
+    /// A step of AIBrix's algorithms.
+    Aibrix(aibrix::Fact),
+    /// A step of a WatermarkPodAutoscaler.
+    Watermark(crate::watermark::Fact),
+    /// What Nomad's strategies, checks and handler did.
+    Nomad(crate::nomad::Fact),
 }
 
 /// How a metric's ratio became its proposal.

@@ -10,7 +10,8 @@ use super::subject::Subject;
 use super::{fields, stopped, tolerance};
 
 pub(super) fn check(subject: &Subject, registry: &Registry, budget: &mut Budget, found: &mut Vec<Finding>) {
-    if subject.spec.min_replicas == subject.spec.max_replicas {
+    // A fixed count is asked for in so many words.
+    if subject.spec.min_replicas == subject.spec.max_replicas || subject.is_algorithm(setpoint::nomad::Single::FIXED_VALUE) {
         return;
     }
     // Where the cause was told already, what comes of it needs no finding of its own.

@@ -21,8 +21,22 @@ fn plugins_stand_beside_the_native_ones() {
         let entries = listed[kind].as_array().expect("a list");
         entries.iter().map(|entry| entry["name"].as_str().expect("a name").to_owned()).collect()
     };
-    let algorithms =
-        ["average-ratio", "capped-smooth-ratio", "capped-smooth-ratio-plugin", "hpa", "max-ratio", "weighted-ratio"];
+    let algorithms = [
+        "aibrix-apa",
+        "aibrix-kpa",
+        "average-ratio",
+        "capped-smooth-ratio",
+        "capped-smooth-ratio-plugin",
+        "hpa",
+        "max-ratio",
+        "nomad",
+        "nomad-fixed-value",
+        "nomad-pass-through",
+        "nomad-target-value",
+        "nomad-threshold",
+        "watermark",
+        "weighted-ratio",
+    ];
     assert_eq!(names("algorithms"), algorithms);
     assert_eq!(names("stages"), ["behavior", "capped", "legacy-behavior", "smoothed", "stabilized"]);
     for entry in listed["algorithms"].as_array().expect("a list") {

@@ -24,7 +24,7 @@ fn a_bad_policy_is_refused_at_its_line() {
             "unknown algorithm",
             "capped-smooth-ratio",
             "CappedSmooth",
-            "chat.yaml:11:16: spec.algorithm.name: no algorithm is called `CappedSmooth`; did you mean `capped-smooth-ratio`? known: `average-ratio`",
+            "chat.yaml:11:16: spec.algorithm.name: no algorithm is called `CappedSmooth`; did you mean `capped-smooth-ratio`? known: `aibrix-apa`",
         ),
         (
             "misspelt config field",

@@ -150,3 +150,118 @@ fn a_line_that_holds_no_scenario_is_one_that_failed() {
     assert_eq!((ran.code, ran.err.as_str()), (1, ""));
     assert!(ran.out.contains("the rest can't be read") && ran.out.ends_with(" passed, 1 failed\n"), "{}", ran.out);
 }
+
+const AIBRIX_EDGES: &[u8] = include_bytes!("vectors/aibrix/edges.jsonl.gz");
+const AIBRIX_FAMILIES: &[u8] = include_bytes!("vectors/aibrix/families.jsonl.gz");
+
+#[test]
+fn every_vector_of_aibrix_passes() {
+    let folder = Folder::new();
+    folder.write("edges.jsonl.gz", AIBRIX_EDGES);
+    folder.write("families.jsonl", plain(AIBRIX_FAMILIES));
+    let ran = folder.run(&["conformance", "aibrix", "edges.jsonl.gz", "families.jsonl"]);
+    assert_eq!((ran.code, ran.err.as_str(), ran.out.as_str()), (0, "", "62 passed, 0 failed\n"));
+}
+
+#[test]
+fn each_thing_that_is_compared_of_aibrix_is_compared() {
+    let edges = plain(AIBRIX_EDGES);
+    let families = plain(AIBRIX_FAMILIES);
+    let scenario = |id: &str| -> Value {
+        let line = edges.lines().find(|line| line.contains(&format!("\"id\":\"edge-{id}\"")));
+        serde_json::from_str(line.expect("the scenario is there")).expect("JSON")
+    };
+    let changes: [(&str, &str, Value, &str); 8] = [
+        ("/steps/0/expect/desired", "apa-rates", json!(7), "desired"),
+        ("/steps/0/expect/scale", "apa-rates", json!(false), "scale"),
+        ("/steps/0/expect/reason", "apa-rates", json!("kpa above target"), "reason"),
+        ("/steps/1/expect/reason", "apa-rates", json!("stable"), "reason"),
+        ("/steps/0/expect/reason", "bounds", json!("current replicas below minimum"), "reason"),
+        ("/steps/0/expect/reason", "scale-from-zero", json!("stable"), "reason"),
+        ("/spec/annotations/max-scale-up-rate", "apa-rates", json!("3"), "desired"),
+        ("/steps/3/values/0/0", "kpa-panic", json!("0x4024000000000000"), "desired"),
+    ];
+    let folder = Folder::new();
+    let differs = |scenario: &Value, what: &str, about: &str| {
+        folder.write("changed.jsonl", scenario.to_string());
+        let ran = folder.run(&["conformance", "aibrix", "changed.jsonl", "--json"]);
+        assert_eq!(ran.code, 1, "{about}: {}{}", ran.out, ran.err);
+        let report: Value = serde_json::from_str(&ran.out).expect("JSON alone");
+        assert_eq!(report["failures"][0]["what"], what, "{about}");
+    };
+    for (path, id, value, what) in changes {
+        let mut scenario = scenario(id);
+        *scenario.pointer_mut(path).unwrap_or_else(|| panic!("{path} is there")) = value;
+        differs(&scenario, what, path);
+    }
+    // An error that is none, and none that is one.
+    let mut error = scenario("apa-rates");
+    error["steps"][0]["expect"]["err"] = json!(true);
+    differs(&error, "err", "an error");
+    let failed = families.lines().find(|line| line.contains("\"err\":true")).expect("one that fails");
+    let failed: Value = serde_json::from_str(&failed.replacen("\"err\":true,", "", 1)).expect("JSON");
+    differs(&failed, "err", "no error");
+    // What nobody knows is no vector.
+    let mut unknown = scenario("apa-rates");
+    unknown["steps"][0]["expect"]["confidence"] = json!(1);
+    folder.write("changed.jsonl", unknown.to_string());
+    let ran = folder.run(&["conformance", "aibrix", "changed.jsonl"]);
+    assert_eq!((ran.code, ran.out.contains("unknown field `confidence`")), (1, true), "{}", ran.out);
+}
+
+const NOMAD_EDGES: &[u8] = include_bytes!("vectors/nomad/edges.jsonl.gz");
+const NOMAD_FAMILIES: &[u8] = include_bytes!("vectors/nomad/families.jsonl.gz");
+
+#[test]
+fn every_nomad_vector_passes() {
+    let folder = Folder::new();
+    folder.write("edges.jsonl.gz", NOMAD_EDGES);
+    folder.write("families.jsonl", plain(NOMAD_FAMILIES));
+    let ran = folder.run(&["conformance", "nomad", "edges.jsonl.gz", "families.jsonl"]);
+    assert_eq!((ran.code, ran.err.as_str(), ran.out.as_str()), (0, "", "100 passed, 0 failed\n"));
+}
+
+#[test]
+fn each_thing_that_is_compared_of_nomad_is_compared() {
+    let scenarios = plain(NOMAD_EDGES) + &plain(NOMAD_FAMILIES);
+    let scenario = |id: &str| -> Value {
+        let line = scenarios.lines().find(|line| line.contains(&format!("\"id\":\"{id}\"")));
+        serde_json::from_str(line.expect("the scenario is there")).expect("JSON")
+    };
+    let (first, held, slow, strategy) =
+        ("edge-up-beats-down", "edge-cooldown", "edge-slow-scaling", "s1-target-value-0001");
+    let changes: [(&str, &str, Value, &str); 15] = [
+        ("/steps/0/expect/outcome", first, json!("cooldown"), "outcome"),
+        ("/steps/0/expect/dir", first, json!("none"), "direction"),
+        ("/steps/0/expect/count", first, json!(8), "count"),
+        ("/steps/0/expect/reason", first, json!("scaling up because metric is 8"), "reason"),
+        ("/steps/0/metrics/q0/0/v", first, json!("0x4022000000000000"), "count"),
+        ("/policy/checks/0/strategy", first, json!("fixed-value"), "outcome"),
+        ("/policy/max", first, json!(6), "count"),
+        ("/steps/1/expect/count", held, json!(99), "count"),
+        ("/policy/cooldownMs", held, json!(0), "outcome"),
+        ("/steps/1/expect/outcome", slow, json!("scale"), "outcome"),
+        ("/steps/0/expect/count", strategy, json!(99), "vote"),
+        ("/steps/0/expect/dir", strategy, json!("none"), "vote"),
+        ("/steps/0/expect/reason", strategy, json!("because"), "vote"),
+        ("/steps/0/expect/err", "s1-target-value-0062", json!("it failed"), "vote"),
+        ("/config/target", strategy, json!("11"), "vote"),
+    ];
+    let folder = Folder::new();
+    for (path, id, value, what) in changes {
+        let mut scenario = scenario(id);
+        *scenario.pointer_mut(path).unwrap_or_else(|| panic!("{path} is there")) = value;
+        folder.write("changed.jsonl", scenario.to_string());
+        let ran = folder.run(&["conformance", "nomad", "changed.jsonl", "--json"]);
+        assert_eq!(ran.code, 1, "{path}: {}{}", ran.out, ran.err);
+        let report: Value = serde_json::from_str(&ran.out).expect("JSON alone");
+        assert_eq!(report["failures"][0]["what"], what, "{path}");
+    }
+    for path in ["", "/policy", "/policy/checks/0", "/steps/0", "/steps/0/expect", "/steps/0/metrics/q0/0"] {
+        let mut scenario = scenario(first);
+        scenario.pointer_mut(path).unwrap_or_else(|| panic!("{path} is there"))["unheardOf"] = json!(1);
+        folder.write("changed.jsonl", scenario.to_string());
+        let ran = folder.run(&["conformance", "nomad", "changed.jsonl"]);
+        assert_ne!(ran.code, 0, "an unknown field of {path:?} is passed over: {}", ran.out);
+    }
+}

@@ -8,6 +8,7 @@ mod house;
 mod lint;
 mod manifest;
 mod simulate;
+mod watermark;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;

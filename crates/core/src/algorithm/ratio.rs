@@ -58,23 +58,25 @@ impl Ratios {
                     trace.push(|| self.proposed(metric, *reading, ratio, observation));
                     each(metric, ratio);
                 }
-                None => self.note_unusable(metric, reading, observation.current, trace),
+                None => self.note_unusable(metric, *reading, observation, trace),
             }
         }
         usable
     }
 
     #[cold]
-    fn note_unusable(&self, metric: usize, reading: &Reading<'_>, current: u32, trace: &mut Trace) {
+    fn note_unusable(&self, metric: usize, reading: Reading<'_>, observation: &Observation<'_>, trace: &mut Trace) {
         if !trace.is_on() {
             return;
         }
-        let (state, cause) = match reading.state() {
-            ("value", _) => ("invalid", "too large for its target"),
-            state => state,
+        let (state, cause) = match (reading.state(), self.terms[metric].usage(reading, observation)) {
+            (("value", _), Err(why)) if matches!(reading, Reading::Samples(_)) => {
+                ("invalid", trace.keep(format_args!("{why}")))
+            }
+            (("value", _), _) => ("invalid", trace.keep(format_args!("too large for its target"))),
+            ((state, cause), _) => (state, trace.keep(format_args!("{cause}"))),
         };
-        let cause = trace.keep(format_args!("{cause}"));
-        let current = f64::from(current);
+        let current = f64::from(observation.current);
         trace.push(|| Reason::new(self.stage, current, current, Effect::Unusable { metric, state, cause }));
     }
 
@@ -84,7 +86,7 @@ impl Ratios {
         let terms = self.terms[metric];
         let (current, target) = (observation.current, terms.amount(observation.current));
         let judged = terms.usage(reading, observation);
-        let usage = judged.map_or_else(|| reading.usable().unwrap_or_default(), |_| ratio * target);
+        let usage = judged.map_or_else(|_| reading.usable().unwrap_or_default(), |_| ratio * target);
         let effect = Effect::Proposed {
             metric,
             usage,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::NAME;
 use super::metrics::{Metrics, Verdict};
-use super::spec::{MetricSpec, Settings};
+use super::spec::{MetricSpec, Settings, milli};
 use crate::algorithm::ScalingAlgorithm;
 use crate::config::ConfigError;
 use crate::failure::EvaluateError;
@@ -99,7 +99,7 @@ impl Hpa {
     /// # Errors
     ///
     /// [`ConfigError`] for a metric that has a value an instance and one target for all of them together, and for
-    /// a target that HPA's integers can't hold: part of a percent, less than a thousandth.
+    /// a target that HPA's integers can't hold: part of a percent, or of a thousandth.
     pub fn new(metrics: &[Metric], config: &HpaConfig) -> Result<Self, ConfigError> {
         let settings = config.settings();
         metrics.iter().try_for_each(check)?;
@@ -142,9 +142,12 @@ impl ScalingAlgorithm for Hpa {
                 Self::note(Effect::ScalingDisabled, current, trace);
                 return Ok(Proposal::Suspend);
             }
-        } else if look.bounds.clamp(current) != current {
-            Self::note(Effect::OutsideBounds, current, trace);
-            return Ok(Proposal::Hold(Hold::OutsideBounds));
+        }
+        let bounded = look.bounds.clamp(current);
+        if current != 0 && bounded != current {
+            let (from, to) = (f64::from(current), f64::from(bounded));
+            trace.push(|| Reason::new(NAME, from, to, Effect::OutsideBounds));
+            return Ok(Need::from(bounded).into());
         }
         let tolerances = look.tolerances(self.tolerances);
         // Usually no metric fails and nobody asks why.
@@ -195,9 +198,16 @@ fn check(metric: &Metric) -> Result<(), ConfigError> {
         Target::Utilization(percent) if percent.get().fract() != 0.0 || percent.get() > f64::from(i32::MAX) => {
             refuse(format!("has a target of {} %; HPA computes in whole percents", percent.get()))
         }
-        Target::Value(amount) | Target::AverageValue(amount) if amount.get() < 0.001 => {
-            refuse(format!("has a target of {}; HPA computes in thousandths", amount.get()))
+        Target::Value(amount) | Target::AverageValue(amount) if !is_whole_in_thousandths(amount.get()) => {
+            refuse(format!("has a target of {}; HPA computes in whole thousandths", amount.get()))
         }
         _ => Ok(()),
     }
+}
+
+/// Whether `amount` is the double that some number of thousandths is written as.
+#[expect(clippy::cast_precision_loss, reason = "compared with what was there before")]
+fn is_whole_in_thousandths(amount: f64) -> bool {
+    let thousandths = milli(amount);
+    thousandths > 0 && thousandths as f64 / 1000.0 == amount
 }

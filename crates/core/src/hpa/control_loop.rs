@@ -292,7 +292,7 @@ impl ControlLoop {
             };
             if stabilized > allowed {
                 let effect = match reason {
-                    ConditionReason::ScaleUpLimit => self.restraint.why_limited(limit, Direction::Up, now),
+                    ConditionReason::ScaleUpLimit => self.restraint.why_limited(limit, Direction::Up, now, current),
                     _ => Effect::Bounded { direction: Direction::Down },
                 };
                 note(trace, from, f64::from(allowed), effect);
@@ -307,7 +307,7 @@ impl ControlLoop {
             };
             if stabilized < allowed {
                 let effect = match reason {
-                    ConditionReason::ScaleDownLimit => self.restraint.why_limited(limit, Direction::Down, now),
+                    ConditionReason::ScaleDownLimit => self.restraint.why_limited(limit, Direction::Down, now, current),
                     _ => Effect::Bounded { direction: Direction::Up },
                 };
                 note(trace, from, f64::from(allowed), effect);

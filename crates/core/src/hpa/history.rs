@@ -176,10 +176,9 @@ impl Changes {
         self.entries.iter().fold(0, |sum, change| sum.wrapping_add(counted(change)))
     }
 
-    /// The oldest change within `period`.
-    pub(crate) fn oldest_within(&self, period: Duration, now: Timestamp) -> Option<Timestamp> {
-        let edge = now - period;
-        self.entries.iter().filter(|change| change.at > edge).map(|change| change.at).min()
+    /// When each was made, in no order.
+    pub(crate) fn times(&self) -> impl Iterator<Item = Timestamp> {
+        self.entries.iter().map(|change| change.at)
     }
 
     /// Keeps a change of so many `replicas`; `longest` is the longest period of its direction.

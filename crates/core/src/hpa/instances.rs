@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use super::spec::MetricTarget;
+use super::metrics::Failure;
+use super::spec::{MetricTarget, milli};
 use crate::instance::{InstanceState, Phase, Readiness, Sample, Samples};
 use crate::metric::Target;
 use crate::time::Timestamp;
@@ -25,22 +26,39 @@ impl Default for StartRules {
     }
 }
 
-/// What a mean over instances is compared with, in HPA's integers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a mean over instances is compared with.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum PerInstance {
     /// Percent of what the instances request.
-    Utilization(i32),
-    /// Thousandths an instance.
-    Average(i64),
+    Utilization(f64),
+    /// Thousandths an instance: what a missing one is taken to use, and what the mean is compared with.
+    Average { whole: i64, exact: f64 },
 }
 
 impl PerInstance {
-    /// A policy's target as HPA would have it; none for a value of all of them together.
+    /// A policy's target as it is, part of a percent included; none for a value of all instances together.
     pub(crate) fn of(target: Target) -> Option<Self> {
-        match MetricTarget::from(target) {
-            MetricTarget::Utilization(percent) => Some(Self::Utilization(percent)),
-            MetricTarget::AverageValue(milli) => Some(Self::Average(milli)),
-            MetricTarget::Value(_) => None,
+        match target {
+            Target::Utilization(percent) => Some(Self::Utilization(percent.get())),
+            Target::AverageValue(value) => {
+                Some(Self::Average { whole: milli(value.get()), exact: value.get() * 1000.0 })
+            }
+            Target::Value(_) => None,
+        }
+    }
+}
+
+impl TryFrom<MetricTarget> for PerInstance {
+    type Error = Failure;
+
+    /// HPA's own target, in its integers.
+    #[expect(clippy::cast_precision_loss, reason = "Go's float64(int64)")]
+    #[inline]
+    fn try_from(target: MetricTarget) -> Result<Self, Failure> {
+        match target {
+            MetricTarget::Utilization(percent) => Ok(Self::Utilization(f64::from(percent))),
+            MetricTarget::AverageValue(whole) => Ok(Self::Average { whole, exact: whole as f64 }),
+            MetricTarget::Value(_) => Err(Failure::Unfit),
         }
     }
 }
@@ -69,19 +87,6 @@ pub(crate) struct Measure {
     pub(crate) utilization: Option<i32>,
     /// The mean, in thousandths.
     pub(crate) average: i64,
-}
-
-/// Why samples make no ratio.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoUsage {
-    /// There are no instances.
-    NoInstances,
-    /// No instance that counts has a sample.
-    NoSamples,
-    /// It isn't known what the instances request.
-    RequestsUnknown,
-    /// What the measured instances request adds up to nothing.
-    NothingRequested,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -119,21 +124,21 @@ impl Sum {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "Go's float64(int64)")]
-    fn measure(self, target: PerInstance) -> Result<Measure, NoUsage> {
+    fn measure(self, target: PerInstance) -> Result<Measure, Failure> {
         match target {
             PerInstance::Utilization(percent) => {
                 if self.requests == 0 {
-                    return Err(NoUsage::NothingRequested);
+                    return Err(Failure::NothingRequested);
                 }
                 // Whole percents before the division: 79.9 % is 79 %.
                 #[expect(clippy::cast_possible_truncation, reason = "Go's int32(int64)")]
                 let utilization = self.values.wrapping_mul(100).wrapping_div(self.requests) as i32;
-                let ratio = f64::from(utilization) / f64::from(percent);
+                let ratio = f64::from(utilization) / percent;
                 Ok(Measure { ratio, utilization: Some(utilization), average: self.values.wrapping_div(self.matched) })
             }
-            PerInstance::Average(target) => {
+            PerInstance::Average { exact, .. } => {
                 let average = self.values.wrapping_div(i64::from(self.count));
-                Ok(Measure { ratio: average as f64 / target as f64, utilization: None, average })
+                Ok(Measure { ratio: average as f64 / exact, utilization: None, average })
             }
         }
     }
@@ -147,15 +152,16 @@ pub(crate) fn usage(
     samples: &Samples<'_>,
     instances: &[InstanceState],
     now: Timestamp,
-) -> Result<Usage, NoUsage> {
+) -> Result<Usage, Failure> {
     if instances.is_empty() {
-        return Err(NoUsage::NoInstances);
+        return Err(Failure::NoInstances);
     }
     let known = samples.requests.len() == instances.len();
     // On the way down a missing instance is taken to use all it requests, or its target where that is more.
     let fallback = match target {
-        PerInstance::Utilization(percent) => i64::from(percent.max(100)),
-        PerInstance::Average(_) => 0,
+        #[expect(clippy::cast_possible_truncation, reason = "`as` saturates; HPA's percents are whole")]
+        PerInstance::Utilization(percent) => percent.max(100.0) as i64,
+        PerInstance::Average { .. } => 0,
     };
     let (mut counted, mut unready) = (Sum::default(), Sum::default());
     let (mut missing_idle, mut missing_busy) = (Sum::default(), Sum::default());
@@ -168,7 +174,7 @@ pub(crate) fn usage(
             Group::Missing => {
                 let busy = match target {
                     PerInstance::Utilization(_) => request.wrapping_mul(fallback) / 100,
-                    PerInstance::Average(target) => target,
+                    PerInstance::Average { whole, .. } => whole,
                 };
                 missing_idle.add(0, request);
                 missing_busy.add(busy, request);
@@ -179,15 +185,15 @@ pub(crate) fn usage(
     // Samples of instances that nobody knows: in a plain mean they count, to a utilization they lack a request.
     for &value in samples.of_others {
         counted.count += 1;
-        if matches!(target, PerInstance::Average(_)) {
+        if matches!(target, PerInstance::Average { .. }) {
             counted.values = counted.values.wrapping_add(value);
         }
     }
     if counted.count == 0 {
-        return Err(NoUsage::NoSamples);
+        return Err(Failure::NoSamples);
     }
     if matches!(target, PerInstance::Utilization(_)) && !known {
-        return Err(NoUsage::RequestsUnknown);
+        return Err(Failure::RequestsUnknown);
     }
     let measured = counted.measure(target)?;
     let grow_with_unready = unready.count > 0 && measured.ratio > 1.0;

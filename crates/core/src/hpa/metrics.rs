@@ -6,7 +6,7 @@
 use std::hint::select_unpredictable;
 
 use super::NAME;
-use super::instances::{self, Measure, NoUsage, PerInstance, StartRules, Usage};
+use super::instances::{self, Measure, PerInstance, StartRules, Usage};
 use super::spec::{MetricSpec, MetricTarget, Settings, milli, whole};
 use crate::metric::{MetricKind, Reading};
 use crate::observation::Observation;
@@ -110,17 +110,6 @@ pub enum Failure {
     NothingRequested,
 }
 
-impl From<NoUsage> for Failure {
-    fn from(none: NoUsage) -> Self {
-        match none {
-            NoUsage::NoInstances => Self::NoInstances,
-            NoUsage::NoSamples => Self::NoSamples,
-            NoUsage::RequestsUnknown => Self::RequestsUnknown,
-            NoUsage::NothingRequested => Self::NothingRequested,
-        }
-    }
-}
-
 /// What all metrics came to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Verdict {
@@ -145,12 +134,15 @@ impl Metrics {
 
     /// Whether there is a metric that has a value while there are no replicas.
     pub(crate) fn work_from_zero(&self) -> bool {
-        self.specs.iter().any(|spec| matches!(spec.kind, MetricKind::Object | MetricKind::External))
+        self.specs.iter().any(MetricSpec::works_from_zero)
     }
 
     /// The highest proposal, if no metric fails: what [`judge`](Self::judge) comes to then.
     #[inline]
     pub(crate) fn highest(&self, look: &Observation<'_>, tolerances: Tolerances) -> Option<i32> {
+        if look.readings.len() < self.specs.len() {
+            return None;
+        }
         let mut highest = 0;
         for (spec, reading) in self.specs.iter().zip(look.readings) {
             let proposal = compute(spec, *reading, look, tolerances, self.start).ok()?.replicas;
@@ -159,7 +151,7 @@ impl Metrics {
         Some(highest)
     }
 
-    /// All metrics, one reading each. `each` is told what every one of them came to.
+    /// All metrics, one reading each; one that isn't there is missing. `each` is told what every one came to.
     #[inline(never)]
     pub(crate) fn judge(
         &self,
@@ -169,8 +161,9 @@ impl Metrics {
         mut each: impl FnMut(Result<Computed, Failure>),
     ) -> Verdict {
         let (mut replicas, mut metric, mut failed, mut failures) = (0, 0, None, 0);
-        for (index, (spec, reading)) in self.specs.iter().zip(look.readings).enumerate() {
-            let result = compute(spec, *reading, look, tolerances, self.start);
+        for (index, spec) in self.specs.iter().enumerate() {
+            let reading = look.readings.get(index).copied().unwrap_or(Reading::Missing("no reading was given"));
+            let result = compute(spec, reading, look, tolerances, self.start);
             match &result {
                 Ok(computed) => {
                     trace.push(|| proposed(index, spec, computed, look));
@@ -179,7 +172,7 @@ impl Metrics {
                     }
                 }
                 Err(failure) => {
-                    note_failure(index, *reading, *failure, look, trace);
+                    note_failure(index, reading, *failure, look, trace);
                     failed = failed.or(Some((index, *failure)));
                     failures += 1;
                 }
@@ -222,11 +215,7 @@ fn compute(
     start: StartRules,
 ) -> Result<Computed, Failure> {
     if spec.kind.is_per_instance() {
-        let target = match spec.target {
-            MetricTarget::Utilization(percent) => PerInstance::Utilization(percent),
-            MetricTarget::AverageValue(milli) => PerInstance::Average(milli),
-            MetricTarget::Value(_) => return Err(Failure::Unfit),
-        };
+        let target = PerInstance::try_from(spec.target)?;
         return match reading {
             Reading::Samples(samples) => {
                 let cpu = spec.is_cpu().then_some(start);
@@ -248,7 +237,7 @@ fn compute(
         }
         // HPA has no such thing. Here a percentage is a value that needs no instances.
         (MetricTarget::Utilization(percent), Reading::Value(value)) if value.is_finite() => {
-            Ok(from_mean(value, PerInstance::Utilization(percent), look, tolerances))
+            Ok(from_mean(value, PerInstance::Utilization(f64::from(percent)), look, tolerances))
         }
         (MetricTarget::Utilization(_), Reading::Samples(_) | Reading::Series(_)) => Err(Failure::Unfit),
         (MetricTarget::Utilization(_), _) => Err(Failure::Unusable),
@@ -286,12 +275,12 @@ fn from_mean(mean: f64, target: PerInstance, look: &Observation<'_>, tolerances:
     let (ratio, shown) = match target {
         PerInstance::Utilization(percent) => {
             let utilization = whole(mean);
-            (f64::from(utilization) / f64::from(percent), Shown::Utilization(utilization))
+            (f64::from(utilization) / percent, Shown::Utilization(utilization))
         }
         #[expect(clippy::cast_precision_loss, reason = "Go's float64(int64)")]
-        PerInstance::Average(target) => {
+        PerInstance::Average { exact, .. } => {
             let average = milli(mean);
-            (average as f64 / target as f64, Shown::Average(average))
+            (average as f64 / exact, Shown::Average(average))
         }
     };
     let within = tolerances.contains(ratio);
@@ -389,7 +378,8 @@ fn proposed(metric: usize, spec: &MetricSpec, computed: &Computed, look: &Observ
         }
     };
     let effect = Effect::Proposed { metric, usage, target, utilization, ratio, counted, missing, unready, how };
-    Reason::new(NAME, f64::from(look.current), f64::from(computed.replicas), effect)
+    // HPA computes with a negative one, as of a negative reading, and in the end takes it as none.
+    Reason::new(NAME, f64::from(look.current), f64::from(computed.replicas.max(0)), effect)
 }
 
 #[cold]

@@ -112,7 +112,9 @@ impl Restraint {
             Direction::Up => need <= stabilized,
             Direction::Down => need >= stabilized,
         });
-        let until = holder.unwrap_or(now) + window;
+        // An older HPA's entry still counts when it is exactly as old as the window is long.
+        let inclusive = Duration::from_millis(u64::from(self.is_legacy()));
+        let until = holder.unwrap_or(now) + window + inclusive;
         Effect::Stabilized { direction, until, left: until.since(now) }
     }
 
@@ -137,39 +139,15 @@ impl Restraint {
 
     #[inline]
     fn limit(&self, rules: &Rules, direction: Direction, now: Timestamp, current: i32) -> Limit {
-        // The most change is the highest limit on the way up, and the lowest on the way down.
-        let want_higher = match (rules.select, direction) {
-            (SelectPolicy::Disabled, _) => return Limit { replicas: current, policy: None },
-            (SelectPolicy::Max, Direction::Up) | (SelectPolicy::Min, Direction::Down) => true,
-            (SelectPolicy::Min, Direction::Up) | (SelectPolicy::Max, Direction::Down) => false,
+        let start = |period_ms| {
+            let edge = now.minus_millis(period_ms);
+            current.wrapping_sub(self.added.after(edge)).wrapping_add(self.removed.after(edge))
         };
-        // The extreme, the policy that it comes from, and the count when that one's period began.
-        let mut chosen = (if want_higher { i32::MIN } else { i32::MAX }, 0, current);
-        let mut since = (0, current);
-        for (index, rate) in rules.rates.iter().enumerate() {
-            // Most policies of a direction have one period.
-            if since.0 != rate.period_ms {
-                let edge = now.minus_millis(rate.period_ms);
-                let (added, removed) = (self.added.after(edge), self.removed.after(edge));
-                since = (rate.period_ms, current.wrapping_sub(added).wrapping_add(removed));
-            }
-            let replicas = rate.limit(direction, since.1);
-            let better = if want_higher { replicas > chosen.0 } else { replicas < chosen.0 };
-            chosen = select_unpredictable(better | (index == 0), (replicas, index, since.1), chosen);
-        }
-        let (replicas, index, start) = chosen;
-        // A checked behavior has a policy; without one nothing is limited.
-        let policy = (!rules.rates.is_empty()).then_some((index, start));
-        // Overdrawn, as after a correction to the bounds: it waits, and takes nothing back.
-        let replicas = match direction {
-            Direction::Up => replicas.max(current),
-            Direction::Down => replicas.min(current),
-        };
-        Limit { replicas, policy }
+        select(rules, direction, current, start)
     }
 
-    /// Why a rate stopped at `limit`, and until when it would again.
-    pub(crate) fn why_limited(&self, limit: Limit, direction: Direction, now: Timestamp) -> Effect {
+    /// Why a rate stopped at `limit` on the way from `current`, and until when it would again.
+    pub(crate) fn why_limited(&self, limit: Limit, direction: Direction, now: Timestamp, current: i32) -> Effect {
         let rules = match (&self.how, direction) {
             (How::Legacy { .. }, _) => return Effect::DoublingLimit { limit: limit.replicas },
             (How::Rules { up, .. }, Direction::Up) => up,
@@ -180,11 +158,43 @@ impl Restraint {
         };
         let policy = rules.rates[index].policy;
         let period = policy.period();
-        let oldest = [&self.added, &self.removed].into_iter().filter_map(|it| it.oldest_within(period, now)).min();
-        let until = oldest.unwrap_or(now) + period;
+        let until = self.gives_way(rules, direction, now, current, limit.replicas).unwrap_or(now + period);
         let left = until.since(now);
         let (kind, value) = (policy.kind, policy.value);
         Effect::RateLimited { direction, policy: index, kind, value, period, start, until, left }
+    }
+
+    /// When the rates first let the count past `limit`, once it has come there from `current` and nothing else
+    /// changes: a change leaves some policy's period then. None where that never lets it.
+    fn gives_way(
+        &self,
+        rules: &Rules,
+        direction: Direction,
+        now: Timestamp,
+        current: i32,
+        limit: i32,
+    ) -> Option<Timestamp> {
+        let step = limit.wrapping_sub(current);
+        let same = match direction {
+            Direction::Up => &self.added,
+            Direction::Down => &self.removed,
+        };
+        let changes = || same.times().chain([now]);
+        let instants = || rules.rates.iter().flat_map(|rate| changes().map(|at| at + rate.policy.period()));
+        let next = |after: Timestamp| instants().filter(|at| *at > after).min();
+        std::iter::successors(next(now), |at| next(*at)).find(|at| {
+            let start = |period_ms| {
+                let edge = at.minus_millis(period_ms);
+                let this = if now > edge { step } else { 0 };
+                let changed = self.added.after(edge).wrapping_sub(self.removed.after(edge)).wrapping_add(this);
+                limit.wrapping_sub(changed)
+            };
+            let later = select(rules, direction, limit, start).replicas;
+            match direction {
+                Direction::Up => later > limit,
+                Direction::Down => later < limit,
+            }
+        })
     }
 
     /// How long changes have to be remembered. Without `behavior` nobody will ask for them.
@@ -216,13 +226,47 @@ impl Restraint {
 
     /// The same rules with the memory that `reader` holds.
     pub(crate) fn read(&self, reader: &mut StateReader<'_>) -> Result<Self, StateError> {
-        Ok(Self {
-            how: self.how.clone(),
-            recommendations: Recommendations::read(reader)?,
-            added: Changes::read(reader)?,
-            removed: Changes::read(reader)?,
-        })
+        let (recommendations, added, removed) = read_memory(reader)?;
+        Ok(Self { how: self.how.clone(), recommendations, added, removed })
     }
+}
+
+/// What the policies of one direction allow from `current`; `start` tells the count as a period of so many
+/// milliseconds began.
+#[inline]
+fn select(rules: &Rules, direction: Direction, current: i32, start: impl Fn(i64) -> i32) -> Limit {
+    // The most change is the highest limit on the way up, and the lowest on the way down.
+    let want_higher = match (rules.select, direction) {
+        (SelectPolicy::Disabled, _) => return Limit { replicas: current, policy: None },
+        (SelectPolicy::Max, Direction::Up) | (SelectPolicy::Min, Direction::Down) => true,
+        (SelectPolicy::Min, Direction::Up) | (SelectPolicy::Max, Direction::Down) => false,
+    };
+    // The extreme, the policy that it comes from, and the count when that one's period began.
+    let mut chosen = (if want_higher { i32::MIN } else { i32::MAX }, 0, current);
+    let mut since = (0, current);
+    for (index, rate) in rules.rates.iter().enumerate() {
+        // Most policies of a direction have one period.
+        if since.0 != rate.period_ms {
+            since = (rate.period_ms, start(rate.period_ms));
+        }
+        let replicas = rate.limit(direction, since.1);
+        let better = if want_higher { replicas > chosen.0 } else { replicas < chosen.0 };
+        chosen = select_unpredictable(better | (index == 0), (replicas, index, since.1), chosen);
+    }
+    let (replicas, index, start) = chosen;
+    // A checked behavior has a policy; without one nothing is limited.
+    let policy = (!rules.rates.is_empty()).then_some((index, start));
+    // Overdrawn, as after a correction to the bounds: it waits, and takes nothing back.
+    let replicas = match direction {
+        Direction::Up => replicas.max(current),
+        Direction::Down => replicas.min(current),
+    };
+    Limit { replicas, policy }
+}
+
+/// What [`Restraint::write`] wrote.
+pub(crate) fn read_memory(reader: &mut StateReader<'_>) -> Result<(Recommendations, Changes, Changes), StateError> {
+    Ok((Recommendations::read(reader)?, Changes::read(reader)?, Changes::read(reader)?))
 }
 
 impl Rate {

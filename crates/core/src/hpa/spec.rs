@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::behavior::Behavior;
 use super::instances::StartRules;
+use crate::bounds::Bounds;
+use crate::config::ConfigError;
 use crate::metric::{Metric, MetricKind, Target};
 use crate::units::Tolerances;
 
@@ -18,6 +20,33 @@ pub struct Spec {
     pub metrics: Vec<MetricSpec>,
     /// `behavior`; without one, HPA's older rules hold.
     pub behavior: Option<Behavior>,
+}
+
+impl Spec {
+    /// What the API server refuses. A control loop computes with any spec, as the controller does, so that whoever
+    /// reads one from a user checks it first; [`Manifest`](super::Manifest) does.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with the path in an HPA's `spec`: bounds that exclude each other, no metric that works from
+    /// zero where `minReplicas` is 0, a target that isn't greater than 0 or is not one of the metric's type, a behavior
+    /// that [`Behavior::check`] refuses.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if let Err(error) = Bounds::new(self.min, self.max) {
+            return Err(ConfigError::new("maxReplicas", error.to_string()));
+        }
+        if let Some(behavior) = &self.behavior {
+            behavior.check().map_err(|error| error.under("behavior"))?;
+        }
+        if self.min == 0 && !self.metrics.iter().any(MetricSpec::works_from_zero) {
+            let message = "with 0 an Object or External metric is needed: without replicas no other has a value";
+            return Err(ConfigError::new("minReplicas", message));
+        }
+        let of_metric = |(index, metric): (usize, &MetricSpec)| {
+            metric.check().map_err(|error| error.under(&format!("metrics[{index}]")))
+        };
+        self.metrics.iter().enumerate().try_for_each(of_metric)
+    }
 }
 
 /// One metric of an HPA.
@@ -50,6 +79,31 @@ impl MetricSpec {
     pub fn is_cpu(&self) -> bool {
         self.kind.is_resource() && self.name == "cpu"
     }
+
+    /// Whether it has a value while there are no replicas.
+    pub(super) const fn works_from_zero(&self) -> bool {
+        matches!(self.kind, MetricKind::Object | MetricKind::External)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        use MetricKind::{External, Object, Pods};
+        let refuse = |message: String| Err(ConfigError::new("target", message));
+        match (self.target, self.kind) {
+            (MetricTarget::Utilization(percent), _) if percent <= 0 => {
+                refuse(format!("averageUtilization is {percent}; it must be greater than 0"))
+            }
+            (MetricTarget::AverageValue(milli) | MetricTarget::Value(milli), _) if milli <= 0 => {
+                refuse(format!("{milli} thousandths; it must be greater than 0"))
+            }
+            (MetricTarget::Utilization(_), kind @ (Pods | Object | External)) => {
+                refuse(format!("a metric of type {kind:?} has no utilization"))
+            }
+            (MetricTarget::Value(_), kind) if kind.is_per_instance() => {
+                refuse(format!("a metric of type {kind:?} has a value an instance, and no value of all of them"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl From<Target> for MetricTarget {
@@ -73,7 +127,7 @@ impl From<&Metric> for MetricSpec {
 /// The nearest thousandth, halves away from zero. Saturates; a NaN never gets here.
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "`as` saturates; see below")]
 #[inline]
-pub(super) fn milli(units: f64) -> i64 {
+pub(crate) fn milli(units: f64) -> i64 {
     // Not `f64::round`, which many targets have only as a function to call. Beyond 2^52 there is nothing to round.
     const WHOLE: f64 = 4_503_599_627_370_496.0;
     let thousandths = units * 1000.0;

@@ -1,5 +1,6 @@
 //! One workload: its pipeline, its fallback, its bounds, and how an answer becomes a decision.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::algorithm::ScalingAlgorithm;
@@ -12,7 +13,7 @@ use crate::observation::{Action, Observation};
 use crate::policy::{FailureSpec, HoldOutsideBounds, PolicySpec};
 use crate::proposal::Proposal;
 use crate::registry::Registry;
-use crate::stage::restrained::Restrained;
+use crate::stage::restrained::{Restrained, split_state};
 use crate::state::{StateError, StateReader};
 use crate::trace::{Direction, Effect, Reason, Trace};
 
@@ -45,6 +46,8 @@ impl fmt::Debug for Workload {
 }
 
 impl Workload {
+    const STATE_VERSION: u8 = 1;
+
     pub(super) fn build(policy: &PolicySpec, registry: &Registry) -> Result<Self, ConfigError> {
         policy.check()?;
         let metrics = &policy.metrics;
@@ -90,9 +93,9 @@ impl Workload {
         trace.clear();
         let mut observation = observation.with_bounds(self.bounds);
         if observation.last_action.is_none() {
-            // A change whose count the next look finds is taken as made. Any other is forgotten: the same count later on
-            // is somebody else's doing.
-            self.asked = self.asked.filter(|asked| asked.to == observation.current);
+            // As much as the next look finds is taken as made. The rest is forgotten: the same count later on is somebody
+            // else's doing.
+            self.asked = self.asked.and_then(|asked| asked.reached(observation.current));
             observation.last_action = self.asked;
         }
         let (proposal, failed) = match self.pipeline.evaluate(&observation, trace) {
@@ -183,43 +186,41 @@ impl Workload {
         bounded
     }
 
-    // The lineage and the pipeline's state, each behind its length, the last change, then the fallback's state.
+    // Version; the lineage, the pipeline's state, the fallback's name and its state, each behind its length; the last
+    // change.
     pub(super) fn snapshot(&mut self) -> Result<Vec<u8>, StateError> {
         let mut pipeline = Vec::new();
         self.pipeline.snapshot(&mut pipeline)?;
-        let mut state = Vec::new();
-        for part in [self.lineage.as_bytes(), &pipeline] {
+        let (mut name, mut fallback) = ("", Vec::new());
+        if let OnFailure::Algorithm { name: own, algorithm } = &mut self.on_failure {
+            algorithm.snapshot(&mut fallback)?;
+            name = own;
+        }
+        let mut state = vec![Self::STATE_VERSION];
+        for part in [self.lineage.as_bytes(), &pipeline, name.as_bytes(), &fallback] {
             let length = u32::try_from(part.len())
                 .map_err(|_| StateError::Refused("the state is larger than 4 GiB".to_owned()))?;
             state.extend(length.to_le_bytes());
             state.extend(part);
         }
         Action::write(self.asked, &mut state);
-        if let OnFailure::Algorithm { algorithm, .. } = &mut self.on_failure {
-            algorithm.snapshot(&mut state)?;
-        }
         Ok(state)
     }
 
     pub(super) fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let (lineage, rest) = take_part(state)?;
-        if lineage != self.lineage.as_bytes() {
-            return Err(StateError::Foreign {
-                found: String::from_utf8_lossy(lineage).into_owned(),
-                expected: self.lineage.clone(),
-            });
-        }
-        let (pipeline, rest) = take_part(rest)?;
-        let mut reader = StateReader::unversioned("the workload", rest);
+        let mut reader = StateReader::new("the workload", Self::STATE_VERSION, state)?;
+        let (lineage, pipeline) = (reader.part()?, reader.part()?);
+        let (fallback_name, fallback) = (reader.part()?, reader.part()?);
         let asked = Action::read(&mut reader)?;
-        let fallback = reader.rest();
+        reader.end()?;
         let mut before = Vec::new();
         self.pipeline.snapshot(&mut before)?;
-        self.pipeline.restore(pipeline)?;
+        let carried = self.carry(lineage, pipeline, &before)?;
+        self.pipeline.restore(&carried)?;
         let restored = match &mut self.on_failure {
-            OnFailure::Algorithm { algorithm, .. } => algorithm.restore(fallback),
-            // A fallback that the policy no longer has: its state went with it.
-            OnFailure::Hold | OnFailure::Replicas(_) => Ok(()),
+            OnFailure::Algorithm { name, algorithm } if name.as_bytes() == fallback_name => algorithm.restore(fallback),
+            // A fallback that the policy no longer has, or didn't have before: it begins without a past.
+            OnFailure::Algorithm { .. } | OnFailure::Hold | OnFailure::Replicas(_) => Ok(()),
         };
         if let Err(error) = restored {
             self.pipeline.restore(&before)?;
@@ -227,6 +228,35 @@ impl Workload {
         }
         self.asked = asked;
         Ok(())
+    }
+
+    /// The state that a pipeline called `lineage` left, for this one. HPA's rules around it may have come or gone: what
+    /// is inside of them goes on. `own` is this pipeline's state as it is.
+    fn carry<'a>(&self, lineage: &[u8], state: &'a [u8], own: &[u8]) -> Result<Cow<'a, [u8]>, StateError> {
+        let foreign = || StateError::Foreign {
+            found: String::from_utf8_lossy(lineage).into_owned(),
+            expected: self.lineage.clone(),
+        };
+        let found = std::str::from_utf8(lineage).map_err(|_| foreign())?;
+        let ((theirs, restrained), (ours, restrains)) = (unrestrained(found), unrestrained(&self.lineage));
+        if theirs != ours {
+            return Err(foreign());
+        }
+        Ok(match (restrained, restrains) {
+            (true, false) => Cow::Borrowed(split_state(state)?.1),
+            (false, true) => Cow::Owned([split_state(own)?.0, state].concat()),
+            (true, true) | (false, false) => Cow::Borrowed(state),
+        })
+    }
+}
+
+/// A lineage without HPA's rules around it, and whether they are.
+fn unrestrained(lineage: &str) -> (&str, bool) {
+    let within = |name| lineage.strip_suffix(name).and_then(|rest: &str| rest.strip_suffix(" > "));
+    type Any = Restrained<Box<dyn ScalingAlgorithm>>;
+    match within(Any::NAME).or_else(|| within(Any::LEGACY_NAME)) {
+        Some(inside) => (inside, true),
+        None => (lineage, false),
     }
 }
 
@@ -237,11 +267,4 @@ fn note(effect: Effect, current: u32, trace: &mut Trace) {
 
 fn name_of(spec: &crate::policy::AlgorithmSpec) -> &str {
     spec.name.as_deref().or(spec.plugin.as_deref()).unwrap_or_default()
-}
-
-fn take_part(state: &[u8]) -> Result<(&[u8], &[u8]), StateError> {
-    let truncated = StateError::Truncated { part: "the workload" };
-    let (length, rest) = state.split_first_chunk::<4>().ok_or_else(|| truncated.clone())?;
-    let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| truncated.clone())?;
-    rest.split_at_checked(length).ok_or(truncated)
 }

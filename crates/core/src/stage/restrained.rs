@@ -11,12 +11,15 @@ use crate::decision::round_up;
 use crate::failure::EvaluateError;
 use crate::hpa::Behavior;
 use crate::hpa::metrics::count;
-use crate::hpa::restraint::{Periods, Restraint};
+use crate::hpa::restraint::{Periods, Restraint, read_memory};
 use crate::observation::{Noticed, Observation};
 use crate::proposal::{Need, Proposal};
 use crate::state::{StateError, StateReader};
 use crate::time::Span;
 use crate::trace::{Direction, Effect, Reason, Trace};
+
+/// Of every [`Restrained`], whatever is inside.
+const STATE_VERSION: u8 = 1;
 
 /// Configuration of [`Restrained`] as an HPA without `behavior` has it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -70,8 +73,6 @@ impl<A: ScalingAlgorithm> Restrained<A> {
     pub const NAME: &'static str = "behavior";
     /// The stage's name in policies for an HPA without `behavior`.
     pub const LEGACY_NAME: &'static str = "legacy-behavior";
-    const STATE_VERSION: u8 = 1;
-
     /// Holds `inner` back by the rules of `behavior`, with v2's defaults for what it doesn't say.
     ///
     /// # Errors
@@ -131,7 +132,7 @@ impl<A: ScalingAlgorithm> Restrained<A> {
             Direction::Down => wanted.max(limit.replicas),
         };
         if trace.is_on() && limited != wanted {
-            let why = self.restraint.why_limited(limit, direction, look.now);
+            let why = self.restraint.why_limited(limit, direction, look.now, current);
             trace.push(|| Reason::new(self.name, stabilized, f64::from(limited), why));
         }
         limited.max(0).unsigned_abs().into()
@@ -160,7 +161,7 @@ impl<A: ScalingAlgorithm> ScalingAlgorithm for Restrained<A> {
 
     // Version, the newest change noticed, the periods it was made under, the histories, and then the inner algorithm's state.
     fn snapshot(&mut self, state: &mut Vec<u8>) -> Result<(), StateError> {
-        state.push(Self::STATE_VERSION);
+        state.push(STATE_VERSION);
         self.noticed.write(state);
         write_periods(self.made_under.unwrap_or_else(|| self.restraint.periods()), state);
         self.restraint.write(state);
@@ -168,13 +169,23 @@ impl<A: ScalingAlgorithm> ScalingAlgorithm for Restrained<A> {
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let mut reader = StateReader::new(self.name, Self::STATE_VERSION, state)?;
+        let mut reader = StateReader::new(self.name, STATE_VERSION, state)?;
         let (noticed, made_under) = (Noticed::read(&mut reader)?, read_periods(&mut reader)?);
         let restraint = self.restraint.read(&mut reader)?;
         self.inner.restore(reader.rest())?;
         (self.restraint, self.noticed, self.made_under) = (restraint, noticed, Some(made_under));
         Ok(())
     }
+}
+
+/// The state of a [`Restrained`] in its own part, and that of the algorithm inside.
+pub(crate) fn split_state(state: &[u8]) -> Result<(&[u8], &[u8]), StateError> {
+    let mut reader = StateReader::new(Restrained::<Box<dyn ScalingAlgorithm>>::NAME, STATE_VERSION, state)?;
+    Noticed::read(&mut reader)?;
+    read_periods(&mut reader)?;
+    read_memory(&mut reader)?;
+    let inner = reader.rest();
+    Ok((&state[..state.len() - inner.len()], inner))
 }
 
 fn write_periods(periods: Option<Periods>, state: &mut Vec<u8>) {

@@ -91,6 +91,6 @@ fn whole_where_possible<S: Serializer>(number: &f64, serializer: S) -> Result<S:
     }
 }
 
-pub(super) fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }

@@ -18,7 +18,7 @@ struct Text<'a> {
 }
 
 /// Three digits after the point at most, and no trailing zeros: 620, 1.24, 0.333.
-struct Short(f64);
+pub(crate) struct Short(pub(crate) f64);
 
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,7 +91,6 @@ impl fmt::Display for Text<'_> {
                 Hold::NoReadings => "no metric has a usable reading",
                 Hold::ZeroTotalWeight => "the weights of the usable metrics add up to zero",
                 Hold::ShrinkBlocked => "nothing is taken away while a metric has no usable reading",
-                Hold::OutsideBounds => "the count is outside the bounds, which is corrected first",
                 Hold::AtZero => "there are no replicas for a ratio to multiply",
                 Hold::Said => "the algorithm holds",
             }),
@@ -155,6 +154,9 @@ impl fmt::Display for Text<'_> {
             Effect::NoOpinion => f.write_str("the algorithm has not enough data"),
             Effect::Suspended => f.write_str("the algorithm asked to leave the workload alone"),
             Effect::Note { text } => f.write_str(self.trace.kept(text)),
+            Effect::Aibrix(fact) => fact.write(f, self.metric(fact.metric().unwrap_or_default()), to),
+            Effect::Watermark(fact) => fact.write(f, self.metrics),
+            Effect::Nomad(fact) => fact.write(f, self.metrics),
         }
     }
 }

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use setpoint::hpa::{ControlLoop, MetricSpec, MetricTarget, Settings, Spec};
+use setpoint::nomad::{
+    Check, Handler, Query, Scaled, Spec as NomadSpec, Step, Strategy, Target, TargetValue, Threshold, Write,
+};
 use setpoint::{
     AlgorithmManager, InstanceState, MetricKind, Observation, Phase, Readiness, Reading, Sample, Samples, Timestamp,
     Trace,
@@ -23,6 +26,14 @@ fn rates() -> serde_json::Value {
     })
 }
 
+fn nomad_checks() -> serde_json::Value {
+    json!({ "cooldown": "1m", "cooldownOnScaleUp": "30s", "checks": [
+        { "group": "a", "strategy": { "threshold": { "lowerBound": 1.5, "withinBoundsTrigger": 2, "percentage": 20 } } },
+        { "group": "a", "strategy": { "threshold": { "upperBound": 1, "withinBoundsTrigger": 3, "delta": -1 } } },
+        { "strategy": { "target-value": { "metric": "m1" } }, "onError": "ignore" },
+    ] })
+}
+
 #[test]
 fn a_warm_decision_allocates_nothing() {
     let base = |name| crate::policy(name, json!({}), 3, (1, 40));
@@ -33,12 +44,28 @@ fn a_warm_decision_allocates_nothing() {
         base("capped-smooth-ratio"),
         base("hpa"),
         base("hpa").with_stage("legacy-behavior", json!({})),
+        base("aibrix-apa"),
+        base("aibrix-kpa"),
+        crate::policy("aibrix-kpa", json!({ "scaleUpCooldownWindow": "2m", "exact": true }), 3, (1, 40)),
         base("hpa").with_stage("behavior", rates()),
         base("max-ratio").with_stage("behavior", rates()),
         base("max-ratio")
             .with_stage("smoothed", json!({}))
             .with_stage("stabilized", json!({ "scaleUpWindow": "1m", "scaleDownWindow": "5m" }))
             .with_stage("capped", json!({ "maxScaleUp": "50%", "maxScaleDown": "25%" })),
+        base("watermark"),
+        crate::policy("watermark", json!({ "convergeTowardsWatermark": "highwatermark", "exact": true }), 3, (1, 40)),
+        base("nomad"),
+        crate::policy("nomad-target-value", json!({ "maxScaleUp": 3 }), 3, (1, 40)),
+        crate::policy(
+            "nomad-threshold",
+            json!({ "lowerBound": 0.5, "withinBoundsTrigger": 3, "delta": 1 }),
+            3,
+            (1, 40),
+        ),
+        crate::policy("nomad-pass-through", json!({}), 3, (1, 40)),
+        crate::policy("nomad-fixed-value", json!({ "value": 5 }), 3, (1, 40)),
+        crate::policy("nomad", nomad_checks(), 3, (1, 40)),
     ];
     for policy in &policies {
         for mut trace in [Trace::new(), Trace::off()] {
@@ -62,6 +89,34 @@ fn a_warm_decision_allocates_nothing() {
                 let (decision, allocations) = counted(|| look(index));
                 assert_eq!(allocations, 0, "{}, {decision:?}", policy.algorithm.name.as_deref().unwrap_or_default());
             }
+        }
+    }
+}
+
+#[test]
+fn a_warm_tick_of_nomads_handler_allocates_nothing() {
+    let target = Strategy::TargetValue(TargetValue::new(1.0));
+    let checks = vec![
+        Check::new("a", Some(0), target),
+        Check::new("b", Some(1), Strategy::Threshold(Threshold::new(0.0, 0.5, Step::Delta(-1)))).in_group("g"),
+    ];
+    let mut handler = Handler::new(NomadSpec::new(1, 40, checks));
+    for mut trace in [Trace::new(), Trace::off()] {
+        let mut current = 10;
+        let mut tick = |index: i64| {
+            let now = Timestamp::from_millis(index * 100_000);
+            let points = [(index * 37 % 100) as f64 / 40.0; 8];
+            let queries = [Query::Points(&points), if index % 7 == 0 { Query::Failed } else { Query::Points(&points) }];
+            trace.clear();
+            let plan = handler.plan(now, Target::Ready(current), &queries, &mut trace);
+            if let Some(Write::Count(count)) = plan.write {
+                current = count;
+            }
+            handler.finish(plan, now, Scaled::Done);
+        };
+        (0..100).for_each(&mut tick);
+        for index in 100..200 {
+            assert_eq!(counted(|| tick(index)).1, 0, "tick {index}");
         }
     }
 }
@@ -99,6 +154,44 @@ fn a_warm_sync_of_the_hpa_controller_allocates_nothing() {
         (0..240).for_each(&mut sync);
         for index in 240..480 {
             assert_eq!(counted(|| sync(index)).1, 0, "sync {index}");
+        }
+    }
+}
+
+#[test]
+fn a_warm_decision_or_sync_by_watermarks_allocates_nothing() {
+    let pods = vec![
+        InstanceState::new(Phase::Running, Readiness::Ready, Timestamp::default())
+            .with_started(Some(Timestamp::default()));
+        40
+    ];
+    for exact in [false, true] {
+        let policy = crate::policy("watermark", json!({ "exact": exact }), 3, (1, 40));
+        let config = serde_json::from_value::<setpoint::WatermarkConfig>(policy.algorithm.config.clone());
+        let rules = config.expect("a good configuration").rules(&policy.metrics).expect("good rules");
+        let bounds = setpoint::Bounds::new(1, 40).expect("bounds");
+        for mut trace in [Trace::new(), Trace::off()] {
+            let mut manager = AlgorithmManager::new();
+            let workload = manager.add(&policy).expect("a good policy");
+            let spec = setpoint::watermark::Spec { bounds, dry_run: false, rules: rules.clone() };
+            let mut wpa = setpoint::watermark::Reconciler::new(spec);
+            let (mut current, mut changes) = (10_u32, 0);
+            let mut look = |index: i64| {
+                let wobble = Reading::Value(((index / 40 * 37) % 100) as f64 / 40.0);
+                let readings = [wobble, Reading::Series(&[300, 400]), Reading::Value(0.5)];
+                let look = Observation::new(Timestamp::from_millis(index * 15_000), current, &readings)
+                    .with_instances(&pods[..current as usize]);
+                let decision = manager.decide(workload, &look, &mut trace).expect("a decision");
+                let plan = wpa.plan(&look, &mut trace);
+                wpa.finish(plan, true);
+                changes += u32::from(decision.desired != current);
+                current = decision.desired;
+            };
+            (0..240).for_each(&mut look);
+            for index in 240..960 {
+                assert_eq!(counted(|| look(index)).1, 0, "look {index}, exact: {exact}");
+            }
+            assert!(changes > 5, "{changes} changes");
         }
     }
 }

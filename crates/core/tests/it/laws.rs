@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use serde_json::json;
-use setpoint::{AlgorithmManager, AlgorithmSpec, Effect, PolicySpec, Registry, Trace};
+use setpoint::nomad::Fact;
+use setpoint::{AlgorithmManager, AlgorithmSpec, Effect, Outcome, PolicySpec, Registry, Trace};
 use setpoint_testkit::laws::{self, Subject};
 use setpoint_testkit::looks;
 
@@ -11,8 +12,16 @@ fn every_algorithm_keeps_the_laws_bare_and_in_every_stage() {
     let registry = Registry::builtin();
     let names: Vec<String> = registry.algorithms().map(|(name, _)| name.to_owned()).collect();
     let wrappers: Vec<String> = registry.stages().map(|(name, _)| name.to_owned()).collect();
-    for name in &names {
-        let bare = Subject::new(&registry, name).monotone();
+    // Some can't be made without configuration; those have a test of their own.
+    for name in names.iter().filter(|name| !["nomad-threshold", "nomad-fixed-value"].contains(&name.as_str())) {
+        let bare = Subject::new(&registry, name);
+        let bare = match name.as_str() {
+            // A zero that isn't tolerated changes nothing, by design.
+            "watermark" => bare,
+            // It takes the value for the count, whatever the target.
+            "nomad-pass-through" => bare.monotone().except("what is at its target stays"),
+            _ => bare.monotone(),
+        };
         laws::check(&bare, 48);
         laws::check(&bare.clone().with_pods(), 24);
         for wrapper in &wrappers {
@@ -26,23 +35,63 @@ fn every_algorithm_keeps_the_laws_bare_and_in_every_stage() {
     }
 }
 
+#[test]
+fn nomads_strategies_keep_the_laws_but_those_they_break_by_design() {
+    let registry = Registry::builtin();
+    let fewer = json!({ "metric": "queue", "upperBound": 20, "withinBoundsTrigger": 3, "delta": -1 });
+    let more = json!({ "metric": "p99", "lowerBound": 700, "withinBoundsTrigger": 2, "percentage": 50 });
+    for config in [&fewer, &more] {
+        // It steps away from a target that lies within its bounds.
+        laws::check(
+            &Subject::new(&registry, "nomad-threshold")
+                .with_config(config.clone())
+                .except("what is at its target stays"),
+            48,
+        );
+    }
+    let fixed = Subject::new(&registry, "nomad-fixed-value").with_config(json!({ "value": 7 }));
+    // It looks at nothing.
+    laws::check(&fixed.except("nothing usable, nothing done").except("what is at its target stays"), 48);
+    for exact in [false, true] {
+        let checks = json!({ "exact": exact, "cooldown": "2m", "cooldownOnScaleUp": "30s", "checks": [
+            { "group": "a", "strategy": { "threshold": more } },
+            { "group": "a", "strategy": { "threshold": fewer } },
+            { "strategy": { "target-value": { "metric": "queue" } }, "onError": "ignore" },
+            { "strategy": { "pass-through": { "metric": "p99", "maxScaleUp": 5 } }, "onError": "fail" },
+        ] });
+        laws::check(&Subject::new(&registry, "nomad").with_config(checks).except("what is at its target stays"), 96);
+        let exact = json!({ "exact": exact });
+        laws::check(&Subject::new(&registry, "nomad").with_config(exact.clone()).monotone(), 48);
+        laws::check(&Subject::new(&registry, "nomad").with_config(exact.clone()).monotone().with_pods(), 24);
+        // A NaN is a vote for none there: nothing changes by it, and missing readings still do nothing.
+        laws::check(&Subject::new(&registry, "nomad-target-value").with_config(exact), 48);
+    }
+}
+
 proptest! {
     #[test]
     fn a_decision_is_within_bounds_and_says_why(
         looks in looks::sequence(30),
         min in 0_u32..20,
         more in 1_u32..40,
-        name in prop::sample::select(vec!["max-ratio", "average-ratio", "weighted-ratio", "capped-smooth-ratio"]),
+        name in prop::sample::select(vec![
+            "max-ratio", "average-ratio", "weighted-ratio", "capped-smooth-ratio", "hpa", "nomad", "nomad-pass-through",
+        ]),
+        (stage, config) in prop::sample::select(vec![
+            ("stabilized", json!({ "scaleDownWindow": "2m" })),
+            ("behavior", json!({})),
+            ("legacy-behavior", json!({})),
+        ]),
     ) {
         let (min, max) = (min, min + more);
-        let policy = PolicySpec::new(min, max, looks::metrics(), AlgorithmSpec::named(name, json!({}))).unwrap()
-            .with_stage("stabilized", json!({ "scaleDownWindow": "2m" }));
+        let policy = PolicySpec::new(min, max, looks::metrics(), AlgorithmSpec::named(name, json!({}))).unwrap().with_stage(stage, config);
         let mut manager = AlgorithmManager::new();
         let workload = manager.add(&policy).unwrap();
         let mut trace = Trace::new();
         for look in &looks {
             let decision = manager.decide(workload, &look.observation(), &mut trace).unwrap();
-            prop_assert!((min..=max).contains(&decision.desired), "{decision:?}");
+            let within = (min..=max).contains(&decision.desired);
+            prop_assert!(within || decision.outcome == Outcome::Suspend, "{decision:?}");
             let reasons = trace.records(&policy.metrics);
             if decision.desired != decision.current {
                 prop_assert_eq!(reasons.last().map(|reason| reason.to), Some(f64::from(decision.desired)), "{:?}", reasons);
@@ -53,7 +102,12 @@ proptest! {
             for reason in trace.reasons() {
                 let begins = matches!(
                     reason.effect,
-                    Effect::Proposed { .. } | Effect::Highest { .. } | Effect::MeanRatio { .. } | Effect::RatioFloor { .. }
+                    Effect::Proposed { .. }
+                        | Effect::Highest { .. }
+                        | Effect::MeanRatio { .. }
+                        | Effect::RatioFloor { .. }
+                        | Effect::Held { .. }
+                        | Effect::Nomad(Fact::Voted { .. } | Fact::Won { .. })
                 );
                 let expected = if begins { f64::from(decision.current) } else { at };
                 // A smoothed ratio is told as what it asks for before and after.

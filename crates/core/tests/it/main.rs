@@ -1,5 +1,6 @@
 //! The library as its users see it.
 
+mod aibrix;
 mod allocations;
 mod behavior;
 mod handler;
@@ -7,8 +8,10 @@ mod hpa;
 mod kubeai;
 mod laws;
 mod manager;
+mod nomad;
 mod pipeline;
 mod ratios;
+mod watermark;
 
 #[global_allocator]
 static ALLOCATOR: setpoint_testkit::allocations::Counting = setpoint_testkit::allocations::Counting;

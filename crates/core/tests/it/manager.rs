@@ -237,3 +237,75 @@ fn a_change_that_was_not_made_is_not_seen_in_what_somebody_does_later() {
     assert_eq!(crate::decide(&policy, &[(0, 3, &idle), (15, 0, &busy)]), [0, 3]);
     assert_eq!(crate::decide(&policy, &[(0, 3, &idle), (15, 3, &[Reading::Value(1.0)]), (30, 0, &busy)]), [0, 3, 0]);
 }
+
+#[test]
+fn a_change_that_comes_about_step_by_step_counts_as_far_as_it_has_come() {
+    let behavior = json!({ "scaleUp": { "policies": [{ "type": "Pods", "value": 4, "periodSeconds": 60 }] } });
+    let policy = crate::policy("max-ratio", json!({}), 1, (1, 100)).with_stage("behavior", behavior);
+    let busy = [Reading::Value(5.0)];
+    // Ten may become 14. The handler counts pods as they come: what has come uses the minute up, what hasn't is open.
+    let looks = [(0, 10, &busy[..]), (15, 12, &busy[..]), (30, 14, &busy[..]), (45, 14, &busy[..])];
+    assert_eq!(crate::decide(&policy, &looks), [14, 14, 14, 14]);
+}
+
+#[test]
+fn a_count_outside_the_bounds_is_corrected_by_hpa_where_holds_are_left_alone() {
+    let mut policy = crate::policy("hpa", json!({}), 1, (2, 10));
+    policy.hold_outside_bounds = HoldOutsideBounds::Leave;
+    let at_target = [Reading::Value(1.0)];
+    assert_eq!(crate::decide(&policy, &[(0, 50, &at_target), (15, 1, &at_target)]), [10, 2]);
+    let nothing = [Reading::Missing("scrape failed")];
+    assert_eq!(crate::decide(&policy, &[(0, 50, &nothing)]), [10]);
+}
+
+#[test]
+fn what_hpa_s_rules_stand_around_goes_on_when_they_come_and_go() {
+    let bare = || crate::policy("hpa", json!({}), 1, (0, 20));
+    let behavior = || bare().with_stage("behavior", json!({ "scaleDown": { "stabilizationWindowSeconds": 0 } }));
+    let legacy = || bare().with_stage("legacy-behavior", json!({ "downscaleStabilization": "0s" }));
+    let policies = [("bare", bare()), ("behavior", behavior()), ("legacy-behavior", legacy())];
+    for (before, one) in &policies {
+        for (after, other) in &policies {
+            let mut manager = AlgorithmManager::new();
+            let workload = manager.add(one).expect("good");
+            let look =
+                |secs: i64, current, readings| Observation::new(Timestamp::from_millis(secs * 1000), current, readings);
+            let trace = &mut Trace::off();
+            // It goes to zero by itself; only because it knows that, it wakes up again.
+            let busy = manager.decide(workload, &look(-15, 3, &[Reading::Value(1.0)]), trace).expect("a decision");
+            assert_eq!(busy.desired, 3, "{before}");
+            let asleep = manager.decide(workload, &look(0, 3, &[Reading::Value(0.0)]), trace).expect("a decision");
+            assert_eq!(asleep.desired, 0, "{before}");
+            manager.decide(workload, &look(15, 0, &[Reading::Value(0.0)]), trace).expect("a decision");
+            assert_eq!(manager.reconfigure(workload, other), Ok(Reconfigured::StateKept), "{before} to {after}");
+            let awake = manager.decide(workload, &look(30, 0, &[Reading::Value(3.0)]), trace).expect("a decision");
+            assert_eq!(awake.desired, 3, "{before} to {after}");
+        }
+    }
+    let mut manager = AlgorithmManager::new();
+    let workload = manager.add(&behavior()).expect("good");
+    let other = crate::policy("max-ratio", json!({}), 1, (0, 20));
+    assert!(matches!(manager.reconfigure(workload, &other), Ok(Reconfigured::StateReset(_))));
+}
+
+#[test]
+fn a_fallback_that_comes_or_goes_leaves_the_algorithm_its_state() {
+    let with = |fallback| crate::policy("capped-smooth-ratio", json!({}), 1, (1, 40)).with_on_failure(fallback);
+    let named = |name: &str| FailureSpec::Algorithm(AlgorithmSpec::named(name, json!({})));
+    let fallbacks = || [FailureSpec::Hold, named("max-ratio"), named("capped-smooth-ratio")];
+    for before in fallbacks() {
+        for after in fallbacks() {
+            let mut manager = AlgorithmManager::new();
+            let workload = manager.add(&with(before.clone())).expect("good");
+            manager.decide(workload, &look(4, BUSY), &mut Trace::off()).expect("a decision");
+            let kept = manager.reconfigure(workload, &with(after.clone()));
+            assert_eq!(kept, Ok(Reconfigured::StateKept), "{before:?} to {after:?}");
+            let mut long = manager.snapshot(workload).expect("a state");
+            long.push(0);
+            assert!(manager.restore(workload, &long).is_err(), "a byte too many was accepted");
+            long[0] = 99;
+            let version = StateError::Version { part: "the workload", found: 99, known: 1 };
+            assert_eq!(manager.restore(workload, &long), Err(WorkloadError::Failed(version)));
+        }
+    }
+}

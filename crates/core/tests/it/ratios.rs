@@ -1,7 +1,10 @@
 //! The ratio leaves, row by row.
 
 use serde_json::{Value, json};
-use setpoint::Reading;
+use setpoint::{
+    AlgorithmSpec, Hold, InstanceState, MaxRatio, MaxRatioConfig, Metric, MetricKind, Observation, Phase, PolicySpec,
+    Proposal, Readiness, Reading, Sample, Samples, ScalingAlgorithm, Target, Timestamp, Trace,
+};
 
 const MISSING: Reading<'static> = Reading::Missing("scrape failed");
 
@@ -126,4 +129,38 @@ fn a_weight_for_no_metric_is_an_error_with_the_near_miss() {
     let error = setpoint::AlgorithmManager::new().add(&policy).expect_err("no such metric");
     assert_eq!(error.path, "algorithm.config.weights.m00");
     assert!(error.message.contains("did you mean `m0`?"), "{error}");
+}
+
+#[test]
+fn samples_are_compared_with_the_target_as_it_is_and_not_with_whole_percents_of_it() {
+    let metrics = [Metric::new("cpu", Target::utilization(62.5).expect("in range")).with_kind(MetricKind::Resource)];
+    let start = Timestamp::default();
+    let pod = InstanceState::new(Phase::Running, Readiness::Ready, start).with_started(Some(start));
+    let now = Timestamp::from_millis(3_600_000);
+    let sample = Sample { value: 750, at: now, window: std::time::Duration::from_secs(30) };
+    let (pods, values, requests) = ([pod; 4], [Some(sample); 4], [1000; 4]);
+    let samples = Samples::new(&values).with_requests(&requests);
+    let mut ratio = MaxRatio::new(&metrics, &MaxRatioConfig::default());
+    let mut decide = |samples: &Samples<'_>| {
+        let readings = [Reading::Samples(samples)];
+        let mut trace = Trace::new();
+        let look = Observation::new(now, 4, &readings).with_instances(&pods);
+        let answer = ratio.evaluate(&look, &mut trace).expect("an answer");
+        (answer, trace.records(&metrics)[0].text.clone())
+    };
+    // 75 over 62.5 is 1.2: 4.8. Against 62 % it would be 4.84.
+    let (answer, text) = decide(&samples);
+    assert!(matches!(answer, Proposal::Need(need) if need.exact() == 1.2 * 4.0), "{answer:?}");
+    assert_eq!(text, "cpu is 75 % against 62.5 %: 1.2 times 4 replicas");
+    let (answer, text) = decide(&Samples::new(&values));
+    assert_eq!(answer, Proposal::Hold(Hold::NoReadings));
+    assert_eq!(text, "cpu is invalid (what the instances request is not known)");
+}
+
+#[test]
+fn a_value_of_all_instances_is_no_target_for_a_value_of_each() {
+    let metric = Metric::new("cpu", Target::value(62.5).expect("in range")).with_kind(MetricKind::Pods);
+    let algorithm = AlgorithmSpec::named("max-ratio", json!({}));
+    let error = PolicySpec::new(1, 10, vec![metric], algorithm).expect_err("refused");
+    assert_eq!(error.path, "metrics[0].target.value");
 }

@@ -12,8 +12,6 @@ pub(super) struct PolicyWay {
     manager: AlgorithmManager,
     workload: WorkloadId,
     settings: Settings,
-    /// Whether the policy has `behavior`.
-    restrained: bool,
     last_action: Option<Action>,
 }
 
@@ -22,19 +20,14 @@ impl PolicyWay {
         let mut manager = AlgorithmManager::new();
         let policy = policy(manifest, &settings)?;
         let workload = manager.add(&policy).map_err(|error| error.to_string())?;
-        let restrained = policy.behavior.is_some();
-        Ok(Self { manager, workload, settings, restrained, last_action: None })
+        Ok(Self { manager, workload, settings, last_action: None })
     }
 
-    /// Goes on by another manifest. None where a policy can't: what HPA remembers outlives `behavior` itself, and what
-    /// a stage remembers doesn't outlive the stage.
-    pub(super) fn change(mut self, manifest: &Manifest) -> Result<Option<Self>, String> {
+    /// Goes on by another manifest, with all that is remembered.
+    pub(super) fn change(&mut self, manifest: &Manifest) -> Result<(), String> {
         let policy = policy(manifest, &self.settings)?;
-        if policy.behavior.is_some() != self.restrained {
-            return Ok(None);
-        }
         match self.manager.reconfigure(self.workload, &policy).map_err(|error| error.to_string())? {
-            Reconfigured::StateKept => Ok(Some(self)),
+            Reconfigured::StateKept => Ok(()),
             lost => Err(format!("{lost:?}")),
         }
     }

@@ -33,10 +33,9 @@ pub(super) fn replay(scenario: &Scenario) -> Result<Option<Difference>, String> 
         if let Some(next) = &step.hpa {
             spec = next.spec()?;
             way.hpa.set_spec(&spec);
-            let policy = way.policy.take();
             match manifest(next, &spec) {
-                Ok(Some(manifest)) => way.policy = policy.map_or(Ok(None), |policy| policy.change(&manifest))?,
-                Ok(None) => {}
+                Ok(Some(manifest)) => way.policy.as_mut().map_or(Ok(()), |policy| policy.change(&manifest))?,
+                Ok(None) => way.policy = None,
                 Err(differs) => found = found.or(Some(differs)),
             }
         }
@@ -78,7 +77,7 @@ fn manifest(hpa: &Hpa, flat: &Spec) -> Result<Option<Manifest>, Found> {
 /// The two ways to a count: the controller's own loop, and a policy's.
 struct Way {
     hpa: ControlLoop,
-    /// None where a policy can't follow: see [`PolicyWay::change`].
+    /// None once the scenario has a spec that the API server would refuse: no policy can be made of it.
     policy: Option<PolicyWay>,
     trace: Trace,
 }

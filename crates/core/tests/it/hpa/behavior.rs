@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
-use setpoint::hpa::{ControlLoop, Manifest, ScalingRules, SelectPolicy, Spec};
+use setpoint::hpa::{ControlLoop, Manifest, PolicyKind, ScalingPolicy, ScalingRules, SelectPolicy, Spec};
+use setpoint::{Direction, Effect, Observation, Reading, Timestamp, Trace};
 
 use super::{by, exact, follow, percent_a_minute, pods_a_minute, restrained, sync, unrestrained, window};
 
@@ -136,4 +138,70 @@ fn no_window_down_is_the_controllers_own_and_zero_is_none() {
     // As 0 it would be 2 at once, and as a fixed 300 it would be 10 throughout.
     assert_eq!(sync(None), [10, 10, 2]);
     assert_eq!(sync(Some(0)), [2, 2, 2]);
+}
+
+fn rates() -> impl Strategy<Value = ScalingRules> {
+    let policy = (any::<bool>(), 1..60_i32, prop::sample::select(vec![15_u32, 30, 60, 90]));
+    let policy = policy.prop_map(|(pods, value, period_seconds)| ScalingPolicy {
+        kind: if pods { PolicyKind::Pods } else { PolicyKind::Percent },
+        value: if pods { value.min(8) } else { value },
+        period_seconds,
+    });
+    let select = prop::sample::select(vec![SelectPolicy::Max, SelectPolicy::Min]);
+    (prop::collection::vec(policy, 1..4), select).prop_map(|(policies, select)| ScalingRules {
+        select_policy: Some(select),
+        policies: Some(policies),
+        ..by([])
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_rate_holds_until_the_instant_that_it_tells(
+        (up, down) in (rates(), rates()),
+        start in 1_u32..40,
+        wants in prop::collection::vec((1_i64..40, 1_u32..100), 1..30),
+    ) {
+        let spec = restrained(up, down);
+        let mut hpa = ControlLoop::new(&spec, exact());
+        let (mut now, mut current) = (0, start);
+        let mut trace = Trace::new();
+        for (wait, wanted) in wants {
+            now += wait;
+            let readings = [Reading::Value(f64::from(wanted))];
+            let at = |millis, current| Observation::new(Timestamp::from_millis(millis), current, &readings);
+            trace.clear();
+            let plan = hpa.plan(&at(now * 1000, current), &mut trace);
+            current = plan.write.unwrap_or(current);
+            hpa.finish(plan, true);
+            let Some(Effect::RateLimited { direction, until, .. }) = trace.reasons().last().map(|reason| reason.effect)
+            else {
+                continue;
+            };
+            let next = |millis| hpa.clone().plan(&at(millis, current), &mut Trace::off()).write.unwrap_or(current);
+            prop_assert_eq!(next(until.as_millis() - 1), current, "moves before {:?}", until);
+            let then = next(until.as_millis());
+            let moved = if direction == Direction::Up { then > current } else { then < current };
+            // A period begins with too few for any of its percents to take one away.
+            let stuck = hpa.clone().plan(&at(until.as_millis() + 3_600_000, current), &mut Trace::off()).write.is_none();
+            prop_assert!(moved || stuck, "still {} at {:?}", then, until);
+        }
+    }
+}
+
+#[test]
+fn the_older_window_holds_until_just_after_the_edge_that_it_includes() {
+    let mut hpa = ControlLoop::new(&unrestrained(), exact());
+    let mut trace = Trace::new();
+    let readings = [Reading::Value(1.0)];
+    let plan = hpa.plan(&Observation::new(Timestamp::default(), 10, &readings), &mut trace);
+    hpa.finish(plan, true);
+    let Some(Effect::Stabilized { until, .. }) = trace.reasons().last().map(|reason| reason.effect) else {
+        panic!("{:?}", trace.reasons());
+    };
+    assert_eq!(until, Timestamp::from_millis(300_001));
+    for (at, want) in [(300_000, None), (300_001, Some(1))] {
+        let look = Observation::new(Timestamp::from_millis(at), 10, &readings);
+        assert_eq!(hpa.clone().plan(&look, &mut Trace::off()).write, want, "{at}");
+    }
 }

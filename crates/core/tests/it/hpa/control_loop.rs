@@ -7,7 +7,7 @@ use setpoint::hpa::{
 };
 use setpoint::{MetricKind, Observation, Reading, Target, Trace};
 
-use super::{NOW, by, external, metric, pods_a_minute, restrained, spec, unrestrained, window};
+use super::{NOW, by, cpu, external, metric, pods_a_minute, restrained, spec, unrestrained, window};
 
 const MISSING: Reading<'static> = Reading::Missing("scrape failed");
 
@@ -104,4 +104,34 @@ fn each_sync_tells_how_it_ended_and_why_it_scaled() {
     };
     assert_eq!(why, Some(RescaleReason::AboveMax));
     assert_eq!(hpa.scale_unreadable(NOW).event, Some(Event::ScaleUnreadable));
+}
+
+#[test]
+fn a_reading_that_was_not_given_is_missing_and_not_zero() {
+    let two = spec(&[external(MetricTarget::AverageValue(1000)), external(MetricTarget::AverageValue(1000))]);
+    for (given, proposal) in [(vec![], None), (vec![Reading::Value(1.0)], None), (vec![Reading::Value(9.0)], Some(9))] {
+        let plan = ControlLoop::new(&two, Settings::default()).plan(&look(5, &given), &mut Trace::off());
+        assert_eq!((plan.proposal, plan.failed), (proposal, true), "{given:?}");
+    }
+}
+
+#[test]
+fn a_spec_that_the_api_server_refuses_is_told_apart() {
+    type Change = fn(&mut Spec);
+    let cases: [(&str, Change, &str); 6] = [
+        ("bounds", |spec| spec.min = 101, "maxReplicas"),
+        ("no metric works from zero", |spec| spec.min = 0, "minReplicas"),
+        ("a target of zero", |spec| spec.metrics[0].target = MetricTarget::Utilization(0), "metrics[0].target"),
+        ("a negative one", |spec| spec.metrics[0].target = MetricTarget::AverageValue(-1), "metrics[0].target"),
+        ("a value of all pods", |spec| spec.metrics[0].target = MetricTarget::Value(1), "metrics[0].target"),
+        ("no policy", |spec| spec.behavior = restrained(by([]), by([])).behavior, "behavior.scaleUp.policies"),
+    ];
+    assert_eq!(spec(&[cpu(50)]).check(), Ok(()));
+    for (name, change, field) in cases {
+        let mut spec = spec(&[cpu(50)]);
+        change(&mut spec);
+        assert_eq!(spec.check().map_err(|error| error.path), Err(field.to_owned()), "{name}");
+        // Whoever computes with it all the same gets an answer.
+        let _ = ControlLoop::new(&spec, Settings::default()).plan(&look(5, &[Reading::Value(9.0)]), &mut Trace::new());
+    }
 }

@@ -76,3 +76,33 @@ fn external_series_add_up_and_an_overflow_is_the_largest_value() {
         assert_eq!(proposal(target, &[i64::MAX, i64::MAX]), Some(i32::MAX));
     }
 }
+
+#[test]
+fn a_negative_reading_is_told_as_a_need_of_none() {
+    let metric = [Metric::new("queue", Target::average_value(1.0).expect("positive"))];
+    let mut hpa = Hpa::new(&metric, &HpaConfig::default()).expect("good");
+    let mut trace = Trace::new();
+    let readings = [Reading::Value(-5.0)];
+    let answer = hpa.evaluate(&Observation::new(NOW, 5, &readings), &mut trace);
+    assert_eq!(answer, Ok(Need::from(0).into()));
+    assert_eq!(trace.reasons()[0].to, 0.0);
+}
+
+#[test]
+fn targets_finer_than_hpa_s_integers_are_refused() {
+    let targets = [
+        (Target::average_value(0.0015), false),
+        (Target::average_value(0.001), true),
+        (Target::value(0.1), true),
+        (Target::value(1234.567), true),
+        (Target::value(0.000_9), false),
+        (Target::value(1e16), false),
+        (Target::utilization(62.5), false),
+        (Target::utilization(62.0), true),
+    ];
+    for (target, fits) in targets {
+        let target = target.expect("in range");
+        let metric = Metric::new("queue", target);
+        assert_eq!(Hpa::new(&[metric], &HpaConfig::default()).is_ok(), fits, "{target:?}");
+    }
+}
