@@ -3,7 +3,7 @@
 use setpoint::hpa::{PolicyKind, SelectPolicy};
 use setpoint::{
     Capped, CappedConfig, CappedSmoothRatioConfig, Direction, Effect, Hold, Hpa, Judged, MetricKind, ScalingAlgorithm,
-    StepDown, StepUp, parse_config,
+    StepDown, StepUp, aibrix, nomad, parse_config, watermark,
 };
 
 use super::cause::Cause;
@@ -32,8 +32,57 @@ pub(super) fn further(subject: &Subject, cause: &Cause, at: u32, direction: Dire
         Effect::Proposed { .. } | Effect::Highest { .. } if at == 0 && subject.is_algorithm(Hpa::NAME) => {
             Some("a value or an averageValue as the target of a metric of type Object or External".to_owned())
         }
+        Effect::Aibrix(fact) => of_aibrix(subject, &fact, direction),
+        Effect::Watermark(fact) => of_watermark(subject, &fact, direction),
+        Effect::Nomad(nomad::Fact::Voted { why, .. }) => match why {
+            nomad::Why::WithinBounds { within, trigger } if within < trigger => Some(
+                "a threshold check whose bounds hold the value then, with a withinBoundsTrigger that its queryWindow has looks for"
+                    .to_owned(),
+            ),
+            nomad::Why::Fixed { .. } => Some("no fixed-value check, which is a floor under the others".to_owned()),
+            _ => None,
+        },
         _ => None,
     }
+}
+
+fn of_aibrix(subject: &Subject, fact: &aibrix::Fact, direction: Direction) -> Option<String> {
+    let aibrix::Fact::Recommended { how, .. } = fact else { return None };
+    match how {
+        aibrix::How::Limited { direction: Direction::Up } => {
+            Some("a maxScaleUpRate above 1 in spec.algorithm.config".to_owned())
+        }
+        aibrix::How::Limited { direction: Direction::Down } => {
+            Some("a maxScaleDownRate above 1 in spec.algorithm.config".to_owned())
+        }
+        aibrix::How::WithinTolerance => {
+            let (_, field) = subject.tolerance(direction)?;
+            Some(format!("a smaller tolerance ({field})"))
+        }
+        _ => None,
+    }
+}
+
+fn of_watermark(subject: &Subject, fact: &watermark::Fact, direction: Direction) -> Option<String> {
+    let (limit, mark) = match direction {
+        Direction::Up => ("scaleUpLimitFactor", "a lower high watermark"),
+        Direction::Down => ("scaleDownLimitFactor", "a higher low watermark"),
+    };
+    let modulo = subject.config("replicaScalingAbsoluteModulo").and_then(serde_json::Value::as_u64);
+    let what = match fact {
+        watermark::Fact::Untolerated { .. } => "tolerateZero: true".to_owned(),
+        watermark::Fact::Compared { position: watermark::Position::Between, .. } => {
+            format!("{mark}, or a smaller tolerance,")
+        }
+        watermark::Fact::Compared { .. } if modulo.is_some_and(|modulo| modulo > 1) => {
+            "a replicaScalingAbsoluteModulo of 1".to_owned()
+        }
+        watermark::Fact::Limited { by: watermark::Limit::Up | watermark::Limit::Down | watermark::Limit::GivenUp, .. } => {
+            format!("a {limit} above 0")
+        }
+        _ => return None,
+    };
+    Some(format!("{what} in spec.algorithm.config"))
 }
 
 /// The caps that allow no whole replica from `at`: each of them has to go further.

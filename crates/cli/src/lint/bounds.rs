@@ -1,11 +1,12 @@
 //! Bounds that the policy never reaches, found by trying.
 
-use setpoint::{Direction, Effect, Registry};
+use setpoint::{Direction, Registry};
 
 use super::advice::further;
 use super::budget::Budget;
+use super::cause::Cause;
 use super::finding::{Finding, Level};
-use super::probe::{Load, Probe, Stop};
+use super::probe::{Load, Probe, Stop, loads_between};
 use super::subject::Subject;
 use super::{fields, stopped, tolerance};
 
@@ -33,15 +34,21 @@ fn lowest(subject: &Subject, registry: &Registry, budget: &mut Budget, found: &m
     let Some(mut probe) = Probe::new(subject, registry, max) else { return Ok(()) };
     let rest = probe.rest(Load::None, budget)?;
     let at = rest.replicas;
-    if at > min {
+    let other = further(subject, &rest.cause, at, Direction::Down);
+    if at > min && reaches(subject, registry, &rest.cause, (max, min), budget)? {
+        let why = format!(
+            "with no load at all it stays at {at}: {}; it goes down to {min} only while there is some",
+            rest.cause.why
+        );
+        let instead = other.unwrap_or_else(|| "an algorithm that goes down without load too".to_owned());
+        found.push(Finding::warning("stays-without-load", "spec.algorithm", why, instead));
+    } else if at > min {
         let why = format!("with no load at all it stays at {at}: {}", rest.cause.why);
-        let other = further(subject, &rest.cause, at, Direction::Down);
         let instead =
             format!("{at}, or {}", other.as_deref().unwrap_or("an algorithm and stages that go further down"));
         let finding = Finding::error("min-unreachable", "spec.minReplicas", why, instead);
-        // Asked for in so many words.
-        let floored = matches!(rest.cause.effect, Some(Effect::RatioFloor { floor, .. }) if floor >= 1.0);
-        found.push(if floored { Finding { level: Level::Warning, ..finding } } else { finding });
+        let asked_for = rest.cause.is_asked_for();
+        found.push(if asked_for { Finding { level: Level::Warning, ..finding } } else { finding });
     } else if at == 0 {
         let rest = probe.rest(Load::Boundless, budget)?;
         if rest.replicas == 0 {
@@ -60,11 +67,42 @@ fn highest(subject: &Subject, registry: &Registry, budget: &mut Budget, found: &
     let Some(mut probe) = Probe::new(subject, registry, min) else { return Ok(()) };
     let rest = probe.rest(Load::Boundless, budget)?;
     let at = rest.replicas;
-    if at < max {
+    if at >= max {
+        return Ok(());
+    }
+    let other = further(subject, &rest.cause, at, Direction::Up);
+    if reaches(subject, registry, &rest.cause, (min, max), budget)? {
+        let why = format!(
+            "under more load than can be served it stays at {at}: {}; it goes up to {max} only under less",
+            rest.cause.why
+        );
+        let instead = other.unwrap_or_else(|| "an algorithm that goes up under any overload".to_owned());
+        found.push(Finding::warning("stays-under-overload", "spec.algorithm", why, instead));
+    } else {
         let why = format!("under any load it stays at {at}: {}", rest.cause.why);
-        let other = further(subject, &rest.cause, at, Direction::Up);
         let instead = format!("{at}, or {}", other.as_deref().unwrap_or("an algorithm and stages that go further up"));
         found.push(Finding::error("max-unreachable", "spec.maxReplicas", why, instead));
     }
     Ok(())
+}
+
+/// Whether some load in between leads `from` one bound `to` the other, where neither none at all nor the most does: an
+/// algorithm may act on readings in a band alone.
+fn reaches(
+    subject: &Subject,
+    registry: &Registry,
+    cause: &Cause,
+    (from, to): (u32, u32),
+    budget: &mut Budget,
+) -> Result<bool, Stop> {
+    if !cause.depends_on_readings() {
+        return Ok(false);
+    }
+    for load in loads_between(subject) {
+        let Some(mut probe) = Probe::new(subject, registry, from) else { return Ok(false) };
+        if probe.rest(load, budget)?.replicas == to {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

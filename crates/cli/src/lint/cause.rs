@@ -1,6 +1,6 @@
 //! What kept a count where it is.
 
-use setpoint::{Effect, Judged, Metric, Trace};
+use setpoint::{Effect, Judged, Metric, Trace, aibrix, nomad};
 
 /// The step of a decision that held it, and its words.
 #[derive(Clone, Debug)]
@@ -23,6 +23,11 @@ impl Cause {
         let held = match reasons[held].effect {
             // A ratio raised to the tolerance: the floor did that.
             Effect::WithinTolerance { .. } => floor.unwrap_or(held),
+            // Of several checks the winner's own words.
+            Effect::Nomad(nomad::Fact::Won { check: winner, .. }) => {
+                let own = |effect: &Effect| matches!(effect, Effect::Nomad(nomad::Fact::Voted { check, .. }) if *check == winner);
+                reasons.iter().rposition(|reason| own(&reason.effect)).unwrap_or(held)
+            }
             _ => held,
         };
         let effect = Some(reasons[held].effect);
@@ -32,6 +37,30 @@ impl Cause {
             records.swap_remove(held).text
         };
         Self { effect, why }
+    }
+
+    /// Whether the policy says in so many words that the count goes no further down.
+    pub(super) fn is_asked_for(&self) -> bool {
+        match self.effect {
+            Some(Effect::RatioFloor { floor, .. }) => floor >= 1.0,
+            Some(Effect::Nomad(nomad::Fact::Voted { why: nomad::Why::Fixed { .. }, .. })) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether another reading may let the count go on. A cap or a rate holds whatever is read.
+    pub(super) const fn depends_on_readings(&self) -> bool {
+        matches!(
+            self.effect,
+            None | Some(
+                Effect::Note { .. }
+                    | Effect::Held { .. }
+                    | Effect::NoOpinion
+                    | Effect::Watermark(_)
+                    | Effect::Nomad(_)
+                    | Effect::Combined { .. }
+            )
+        )
     }
 }
 
@@ -46,6 +75,7 @@ fn hands_on(effect: &Effect) -> bool {
         | Effect::NoOpinion
         | Effect::Suspended => true,
         Effect::Proposed { how, .. } => *how == Judged::Multiplied,
+        Effect::Aibrix(aibrix::Fact::Recommended { how, .. }) => *how == aibrix::How::Whole,
         _ => false,
     }
 }

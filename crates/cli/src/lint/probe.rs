@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use setpoint::{
     AlgorithmManager, Decision, Metric, MetricKind, Observation, Outcome, PolicySpec, Reading, Registry, Target,
     Timestamp, Trace, WorkloadId,
@@ -24,7 +25,7 @@ pub(super) struct Probe<'a> {
 }
 
 /// The load of a probe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Load {
     /// Nothing to do at all.
     None,
@@ -32,6 +33,10 @@ pub(super) enum Load {
     Boundless,
     /// As much as keeps so many replicas on target.
     For(u32),
+    /// Every metric at so many times its target, however many replicas there are.
+    Times(f64),
+    /// Every metric at this, however many replicas there are.
+    Reading(f64),
 }
 
 /// Where a probe came to rest, or had to stop.
@@ -155,14 +160,43 @@ impl<'a> Probe<'a> {
 fn reading(metric: &Metric, load: Load, current: u32) -> f64 {
     // Without replicas a total is what one replica would be compared with.
     let amount = metric.amount(current.max(1));
-    match (load, metric.target, metric.kind) {
-        (Load::None, ..) => 0.0,
-        // A share of what replicas can do ends at all of it; that of a request doesn't.
-        (Load::Boundless, Target::Utilization(_), MetricKind::External | MetricKind::Object | MetricKind::Pods) => {
-            100.0
-        }
-        (Load::Boundless, ..) => amount * 1e6,
-        (Load::For(replicas), ..) => amount * f64::from(replicas) / f64::from(current.max(1)),
+    let reading = match load {
+        Load::None => 0.0,
+        Load::Boundless => amount * 1e6,
+        Load::For(replicas) => amount * f64::from(replicas) / f64::from(current.max(1)),
+        Load::Times(times) => amount * times,
+        Load::Reading(reading) => reading,
+    };
+    // A share of what replicas can do ends at all of it; that of a request doesn't.
+    let ends = matches!(metric.target, Target::Utilization(_))
+        && matches!(metric.kind, MetricKind::External | MetricKind::Object | MetricKind::Pods);
+    if ends { reading.min(100.0) } else { reading }
+}
+
+/// Loads between none and more than can be served, for algorithms that act only in between: around each metric's
+/// target, and around each number in a configuration, which may be the edge of what an algorithm acts on.
+pub(super) fn loads_between(subject: &Subject) -> Vec<Load> {
+    let mut numbers = Vec::new();
+    subject.parts().iter().for_each(|part| collect_numbers(part.config, &mut numbers));
+    numbers.sort_by(f64::total_cmp);
+    numbers.dedup();
+    numbers.truncate(MOST_NUMBERS);
+    let middles = numbers.windows(2).map(|pair| f64::midpoint(pair[0], pair[1])).collect::<Vec<_>>();
+    let readings = numbers.into_iter().chain(middles).map(Load::Reading);
+    [1e-3, 0.03, 0.3, 1.5, 3.0, 100.0].map(Load::Times).into_iter().chain(readings).collect()
+}
+
+/// So many numbers of a policy are tried as readings.
+const MOST_NUMBERS: usize = 16;
+
+fn collect_numbers(config: &Value, numbers: &mut Vec<f64>) {
+    match config {
+        Value::Number(number) => numbers.extend(number.as_f64().filter(|number| *number >= 0.0)),
+        // As a quantity may be written.
+        Value::String(text) => numbers.extend(text.parse::<f64>().ok().filter(|number| *number >= 0.0 && number.is_finite())),
+        Value::Array(items) => items.iter().for_each(|item| collect_numbers(item, numbers)),
+        Value::Object(fields) => fields.values().for_each(|field| collect_numbers(field, numbers)),
+        _ => {}
     }
 }
 
@@ -173,13 +207,21 @@ fn longest_memory(subject: &Subject) -> Duration {
         let periods = rules.written.policies.iter().flatten().map(|policy| policy.period_seconds);
         [window].into_iter().chain(periods).collect::<Vec<_>>()
     });
-    let default = Duration::from_secs(300);
-    let longest = in_behavior.max().map_or(default, |secs| default.max(Duration::from_secs(secs.into())));
-    let in_stages = subject.spec.stages.iter().filter_map(|stage| {
-        let fields = stage.config.as_object()?.values().filter_map(serde_json::Value::as_str);
-        fields.filter_map(|text| humantime::parse_duration(text).ok()).max()
-    });
-    in_stages.max().map_or(longest, |stage| longest.max(stage))
+    let in_behavior = in_behavior.map(|secs| Duration::from_secs(secs.into()));
+    let in_parts = subject.parts().into_iter().map(|part| longest_in("", part.config));
+    // No window is longer where none is written.
+    in_behavior.chain(in_parts).fold(Duration::from_secs(300), Duration::max)
+}
+
+/// The longest duration in a configuration: written as one, or in a field whose name says that it counts seconds.
+fn longest_in(name: &str, config: &Value) -> Duration {
+    match config {
+        Value::String(text) => humantime::parse_duration(text).unwrap_or_default(),
+        Value::Number(number) if name.ends_with("Seconds") => Duration::from_secs(number.as_u64().unwrap_or_default()),
+        Value::Array(items) => items.iter().map(|item| longest_in(name, item)).max().unwrap_or_default(),
+        Value::Object(fields) => fields.iter().map(|(name, field)| longest_in(name, field)).max().unwrap_or_default(),
+        _ => Duration::ZERO,
+    }
 }
 
 #[cfg(test)]

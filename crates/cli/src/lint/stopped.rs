@@ -41,6 +41,8 @@ fn failed(subject: &Subject, load: Load, why: &str) -> Finding {
         Load::None => "with no load at all".to_owned(),
         Load::Boundless => "under more load than can be served".to_owned(),
         Load::For(replicas) => format!("under a load for {replicas} replicas"),
+        Load::Times(times) => format!("with each metric at {times} times its target"),
+        Load::Reading(reading) => format!("with each metric at {reading}"),
     };
     let answer = match &subject.spec.on_failure {
         FailureSpec::Hold => "hold".to_owned(),
