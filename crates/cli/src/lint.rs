@@ -23,6 +23,7 @@ use setpoint_sim::Load;
 
 use self::budget::Budget;
 use self::finding::{Finding, Level};
+use self::load::Cycle;
 use self::subject::Subject;
 use crate::catalog::Catalog;
 use crate::check::Check;
@@ -54,11 +55,21 @@ struct Report {
 
 pub(crate) fn run(arguments: &LintArguments) -> Result<Check, BadInput> {
     let mut catalog = Catalog::new(arguments.plugins.plugins.as_deref())?;
-    let load = arguments.trace.as_deref().map(open_load).transpose()?;
     let mut findings = Vec::new();
+    let cycle = match arguments.trace.as_deref() {
+        None => None,
+        Some(trace) => {
+            let cycle = Cycle::of(&open_load(trace)?);
+            if cycle.is_none() {
+                let file = trace.display().to_string();
+                findings.push(Placed { file, line: 1, column: 1, finding: load::no_cycle() });
+            }
+            cycle
+        }
+    };
     for path in &arguments.files {
         let document = Document::open(path)?;
-        let mut found = lint(&mut catalog, &document, path, load.as_ref());
+        let mut found = lint(&mut catalog, &document, path, cycle);
         found.sort_by_key(|finding| document.position(&finding.field));
         findings.extend(found.into_iter().map(|finding| {
             let (line, column) = document.position(&finding.field);
@@ -81,7 +92,7 @@ fn open_load(path: &Path) -> Result<Load, BadInput> {
     Ok(load)
 }
 
-fn lint(catalog: &mut Catalog, document: &Document, path: &Path, load: Option<&Load>) -> Vec<Finding> {
+fn lint(catalog: &mut Catalog, document: &Document, path: &Path, cycle: Option<Cycle>) -> Vec<Finding> {
     let subject = catalog
         .read_policy(document, path)
         .and_then(|policy| Subject::new(document, policy, catalog.registry()).map_err(|error| error.under("spec")));
@@ -96,8 +107,8 @@ fn lint(catalog: &mut Catalog, document: &Document, path: &Path, load: Option<&L
     fields::check(&subject, &mut found);
     let mut budget = Budget::new();
     bounds::check(&subject, catalog.registry(), &mut budget, &mut found);
-    if let Some(load) = load {
-        load::check(&subject, catalog.registry(), load, &mut budget, &mut found);
+    if let Some(cycle) = cycle {
+        load::check(&subject, catalog.registry(), cycle, &mut budget, &mut found);
     }
     found
 }
@@ -116,9 +127,7 @@ fn render(report: &Report) -> String {
         let _ =
             writeln!(out, "{bold}{file}:{line}:{column}{reset}: {colour}{level}{reset}: {field} {dim}[{rule}]{reset}");
         let _ = writeln!(out, "    why      {why}");
-        if !instead.is_empty() {
-            let _ = writeln!(out, "    instead  {instead}");
-        }
+        let _ = writeln!(out, "    instead  {instead}");
     }
     if !report.findings.is_empty() {
         out.push('\n');

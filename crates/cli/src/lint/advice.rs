@@ -3,7 +3,7 @@
 use setpoint::hpa::{PolicyKind, SelectPolicy};
 use setpoint::{
     Capped, CappedConfig, CappedSmoothRatioConfig, Direction, Effect, Hold, Hpa, Judged, MetricKind, ScalingAlgorithm,
-    StepDown, StepUp, aibrix, nomad, parse_config, watermark,
+    StepDown, StepUp, aibrix, combinator, nomad, parse_config, watermark,
 };
 
 use super::cause::Cause;
@@ -40,8 +40,15 @@ pub(super) fn further(subject: &Subject, cause: &Cause, at: u32, direction: Dire
                     .to_owned(),
             ),
             nomad::Why::Fixed { .. } => Some("no fixed-value check, which is a floor under the others".to_owned()),
+            nomad::Why::Factor { .. } if direction == Direction::Up => {
+                Some("a target or a threshold small enough for the metric to exceed both".to_owned())
+            }
             _ => None,
         },
+        Effect::Combined { fact: combinator::Fact::Limited { direction }, .. } => Some(match direction {
+            Direction::Up => "a lower floor in spec.algorithm.of".to_owned(),
+            Direction::Down => "a higher ceiling in spec.algorithm.of".to_owned(),
+        }),
         _ => None,
     }
 }
@@ -77,7 +84,10 @@ fn of_watermark(subject: &Subject, fact: &watermark::Fact, direction: Direction)
         watermark::Fact::Compared { .. } if modulo.is_some_and(|modulo| modulo > 1) => {
             "a replicaScalingAbsoluteModulo of 1".to_owned()
         }
-        watermark::Fact::Limited { by: watermark::Limit::Up | watermark::Limit::Down | watermark::Limit::GivenUp, .. } => {
+        watermark::Fact::Limited {
+            by: watermark::Limit::Up | watermark::Limit::Down | watermark::Limit::GivenUp,
+            ..
+        } => {
             format!("a {limit} above 0")
         }
         _ => return None,

@@ -12,7 +12,9 @@ use super::{fields, stopped, tolerance};
 
 pub(super) fn check(subject: &Subject, registry: &Registry, budget: &mut Budget, found: &mut Vec<Finding>) {
     // A fixed count is asked for in so many words.
-    if subject.spec.min_replicas == subject.spec.max_replicas || subject.is_algorithm(setpoint::nomad::Single::FIXED_VALUE) {
+    if subject.spec.min_replicas == subject.spec.max_replicas
+        || subject.is_algorithm(setpoint::nomad::Single::FIXED_VALUE)
+    {
         return;
     }
     // Where the cause was told already, what comes of it needs no finding of its own.
@@ -47,8 +49,7 @@ fn lowest(subject: &Subject, registry: &Registry, budget: &mut Budget, found: &m
         let instead =
             format!("{at}, or {}", other.as_deref().unwrap_or("an algorithm and stages that go further down"));
         let finding = Finding::error("min-unreachable", "spec.minReplicas", why, instead);
-        let asked_for = rest.cause.is_asked_for();
-        found.push(if asked_for { Finding { level: Level::Warning, ..finding } } else { finding });
+        found.push(milder_if_asked_for(finding, &rest.cause));
     } else if at == 0 {
         let rest = probe.rest(Load::Boundless, budget)?;
         if rest.replicas == 0 {
@@ -81,9 +82,14 @@ fn highest(subject: &Subject, registry: &Registry, budget: &mut Budget, found: &
     } else {
         let why = format!("under any load it stays at {at}: {}", rest.cause.why);
         let instead = format!("{at}, or {}", other.as_deref().unwrap_or("an algorithm and stages that go further up"));
-        found.push(Finding::error("max-unreachable", "spec.maxReplicas", why, instead));
+        let finding = Finding::error("max-unreachable", "spec.maxReplicas", why, instead);
+        found.push(milder_if_asked_for(finding, &rest.cause));
     }
     Ok(())
+}
+
+fn milder_if_asked_for(finding: Finding, cause: &Cause) -> Finding {
+    if cause.is_asked_for() { Finding { level: Level::Warning, ..finding } } else { finding }
 }
 
 /// Whether some load in between leads `from` one bound `to` the other, where neither none at all nor the most does: an

@@ -1,6 +1,6 @@
 //! What kept a count where it is.
 
-use setpoint::{Effect, Judged, Metric, Trace, aibrix, nomad};
+use setpoint::{Effect, Judged, Metric, Reason, Trace, aibrix, combinator, nomad};
 
 /// The step of a decision that held it, and its words.
 #[derive(Clone, Debug)]
@@ -24,10 +24,7 @@ impl Cause {
             // A ratio raised to the tolerance: the floor did that.
             Effect::WithinTolerance { .. } => floor.unwrap_or(held),
             // Of several checks the winner's own words.
-            Effect::Nomad(nomad::Fact::Won { check: winner, .. }) => {
-                let own = |effect: &Effect| matches!(effect, Effect::Nomad(nomad::Fact::Voted { check, .. }) if *check == winner);
-                reasons.iter().rposition(|reason| own(&reason.effect)).unwrap_or(held)
-            }
+            Effect::Nomad(nomad::Fact::Won { check, .. }) => vote_of(reasons, check).unwrap_or(held),
             _ => held,
         };
         let effect = Some(reasons[held].effect);
@@ -39,11 +36,14 @@ impl Cause {
         Self { effect, why }
     }
 
-    /// Whether the policy says in so many words that the count goes no further down.
+    /// Whether the policy says in so many words that the count goes no further.
     pub(super) fn is_asked_for(&self) -> bool {
         match self.effect {
             Some(Effect::RatioFloor { floor, .. }) => floor >= 1.0,
-            Some(Effect::Nomad(nomad::Fact::Voted { why: nomad::Why::Fixed { .. }, .. })) => true,
+            Some(
+                Effect::Nomad(nomad::Fact::Voted { why: nomad::Why::Fixed { .. }, .. })
+                | Effect::Combined { fact: combinator::Fact::Limited { .. }, .. },
+            ) => true,
             _ => false,
         }
     }
@@ -62,6 +62,25 @@ impl Cause {
             )
         )
     }
+}
+
+/// Where the vote stands that decided, of which `winner` is one. Where nobody wanted anything, that is the one that was
+/// nearest to wanting something.
+fn vote_of(reasons: &[Reason], winner: usize) -> Option<usize> {
+    let votes = reasons.iter().enumerate().filter_map(|(index, reason)| match reason.effect {
+        Effect::Nomad(nomad::Fact::Voted { check, direction, why, .. }) => Some((index, check, direction, why)),
+        _ => None,
+    });
+    let (index, _, direction, why) = votes.clone().find(|(_, check, ..)| *check == winner)?;
+    let short = |why| match why {
+        nomad::Why::WithinBounds { within, trigger } => Some(trigger - within),
+        _ => None,
+    };
+    if direction != nomad::Direction::None || short(why).is_none() {
+        return Some(index);
+    }
+    let nearest = votes.filter_map(|(index, .., why)| Some((short(why)?, index))).min();
+    nearest.map(|(_, index)| index)
 }
 
 /// Whether a step says only what became of the number of the one before.

@@ -14,7 +14,6 @@ pub(super) struct Finding {
     /// From the document's root.
     pub(super) field: String,
     pub(super) why: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) instead: String,
 }
 
@@ -54,9 +53,11 @@ impl Finding {
         Self { level: Level::Warning, ..Self::error(rule, field, why, instead) }
     }
 
-    /// A policy that can't even be made. The message says itself what to write.
+    /// A policy that can't even be made. The message says what is wrong; all that there is to write is listed elsewhere.
     pub(super) fn invalid(error: &ConfigError) -> Self {
-        Self::error(INVALID, error.path.clone(), error.message.clone(), "")
+        let configured = error.path.contains(".config") || error.path.contains(".stages[");
+        let list = if configured { "setpoint algorithms" } else { "setpoint schema" };
+        Self::error(INVALID, error.path.clone(), error.message.clone(), format!("a value as `{list}` describes it"))
     }
 }
 

@@ -5,45 +5,69 @@ use std::time::Duration;
 use setpoint::{Direction, Effect, Registry};
 
 use super::budget::Budget;
-use super::finding::Finding;
+use super::finding::{Finding, Level};
 use super::probe::{self, Probe, Rest, Stop};
 use super::stopped;
 use super::subject::Subject;
 
-/// Buckets that a trace is counted in.
-const BUCKETS: usize = 720;
+/// Buckets that a trace is counted in. Fine ones see short periods; in coarse ones the chance of single requests is no
+/// longer larger than the load's own ups and downs.
+const BUCKETS: [usize; 2] = [720, 240];
 /// How alike a load is to itself one period later, at least, to be taken as one that repeats: 1 is entirely.
 const ALIKE: f64 = 0.3;
+
+/// How a load repeats.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Cycle {
+    period: Duration,
+    /// Its low as a share of its high.
+    low: f64,
+}
+
+impl Cycle {
+    /// Of `load`; none where it doesn't repeat.
+    pub(super) fn of(load: &setpoint_sim::Load) -> Option<Self> {
+        BUCKETS.into_iter().find_map(|buckets| {
+            let work = work(load, buckets);
+            let lag = period(&work)?;
+            let bucket = load.duration() / u32::try_from(buckets).unwrap_or(u32::MAX);
+            Some(Self { period: bucket * u32::try_from(lag).unwrap_or(u32::MAX), low: share(&work) })
+        })
+    }
+}
+
+/// What is said of a load that doesn't repeat, so that silence isn't taken for praise.
+pub(super) fn no_cycle() -> Finding {
+    let why = "the load doesn't repeat: whether a policy is down before it is up again could not be told".to_owned();
+    Finding { level: Level::Note, ..Finding::warning("no-period", "", why, "a trace of at least two whole periods") }
+}
 
 /// Down again before the load is up again? A load is low for about half of its period.
 pub(super) fn check(
     subject: &Subject,
     registry: &Registry,
-    load: &setpoint_sim::Load,
+    cycle: Cycle,
     budget: &mut Budget,
     found: &mut Vec<Finding>,
 ) {
-    let work = work(load);
-    let Some(lag) = period(&work) else { return };
-    let bucket = load.duration() / u32::try_from(BUCKETS).unwrap_or(u32::MAX);
-    let period = bucket * u32::try_from(lag).unwrap_or(u32::MAX);
     let (min, max) = (subject.spec.min_replicas, subject.spec.max_replicas);
-    let low = share(&work) * f64::from(max);
+    let low = cycle.low * f64::from(max);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of max")]
     let low = (low.ceil() as u32).clamp(min.max(1), max);
     if low == max {
         return;
     }
-    match way(subject, registry, (max, low), period, budget) {
+    match way(subject, registry, (max, low), cycle.period, budget) {
         Ok(None) => {}
-        Ok(Some(way)) => found.push(slower(subject, period, &way)),
+        Ok(Some(way)) => found.push(slower(subject, cycle.period, &way)),
         // An algorithm that fails was told with the bounds.
         Err(Stop::Failed { .. }) if found.iter().any(|finding| finding.rule == stopped::FAILS) => {}
         Err(stop) => found.push(stopped::finding(subject, "whether it is down before the load is up again", &stop)),
     }
 }
 
-/// The way down from `max` replicas to the `low` that are needed, in words, where it takes longer than half a period.
+/// The way down after a high that needs `max` replicas to the `low` that are needed then, in words, where it takes
+/// longer than half a period.
 fn way(
     subject: &Subject,
     registry: &Registry,
@@ -51,13 +75,14 @@ fn way(
     period: Duration,
     budget: &mut Budget,
 ) -> Result<Option<String>, Stop> {
-    let Some(mut probe) = Probe::new(subject, registry, max) else { return Ok(None) };
-    // A while at its high, so that what came before no longer counts.
-    probe.pass(probe::Load::For(max), period, budget)?;
-    match probe.follow(probe::Load::For(low), budget) {
+    let Some(mut probe) = Probe::new(subject, registry, low) else { return Ok(None) };
+    // Up as it goes up under load: what it may not do for a while after that counts too.
+    probe.pass(probe::Load::For(max), period / 2, budget)?;
+    let high = probe.replicas();
+    match probe.down_to(low, budget) {
         Ok(rest) => Ok((rest.took * 2 > period).then(|| {
             format!(
-                "from {max} to the {} replicas that its low needs this policy takes {}",
+                "from {high} to the {} replicas that its low needs this policy takes {}",
                 rest.replicas,
                 words(rest.took)
             )
@@ -65,7 +90,7 @@ fn way(
         // It was watched for longer, and is not down.
         Err(Stop::Spent { rest, .. }) if rest.watched * 2 > period && is_on_its_way(&rest, low, period) => {
             Ok(Some(format!(
-                "on its way from {max} to the {low} replicas that its low needs this policy is at {} after {}",
+                "on its way from {high} to the {low} replicas that its low needs this policy is at {} after {}",
                 rest.replicas,
                 words(rest.watched)
             )))
@@ -102,7 +127,7 @@ fn way_down(subject: &Subject) -> String {
         match (subject.is_manifest, subject.spec.stages.is_empty()) {
             (true, _) => "spec.behavior",
             (false, false) => "spec.stages",
-            (false, true) => "spec",
+            (false, true) => "spec.algorithm",
         }
         .to_owned()
     })
@@ -113,11 +138,11 @@ fn words(duration: Duration) -> String {
 }
 
 /// The work that arrives in each bucket.
-fn work(load: &setpoint_sim::Load) -> Vec<f64> {
+fn work(load: &setpoint_sim::Load, buckets: usize) -> Vec<f64> {
     let length = load.duration().as_micros().max(1);
-    let mut work = vec![0.0; BUCKETS];
+    let mut work = vec![0.0; buckets];
     for request in load.requests(0) {
-        let index = u128::from(request.at_micros) * BUCKETS as u128 / length;
+        let index = u128::from(request.at_micros) * buckets as u128 / length;
         if let Some(bucket) = usize::try_from(index).ok().and_then(|index| work.get_mut(index)) {
             #[expect(clippy::cast_precision_loss, reason = "a sum for comparison")]
             let micros = request.work_micros as f64;
@@ -162,6 +187,8 @@ fn share(work: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const BUCKETS: usize = 720;
 
     fn wave(buckets_a_period: usize) -> Vec<f64> {
         (0..BUCKETS).map(|bucket| if bucket % buckets_a_period < buckets_a_period / 3 { 10.0 } else { 1.0 }).collect()

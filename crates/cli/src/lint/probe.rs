@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use setpoint::{
-    AlgorithmManager, Decision, Metric, MetricKind, Observation, Outcome, PolicySpec, Reading, Registry, Target,
-    Timestamp, Trace, WorkloadId,
+    AlgorithmManager, Decision, Metric, MetricKind, Observation, Outcome, PolicySpec, Reading, Registry,
+    SmoothingFactor, Target, Timestamp, Trace, WorkloadId,
 };
 
 use super::budget::{Budget, Spent};
@@ -62,8 +62,10 @@ pub(super) enum Stop {
     Remembers { looks: u32 },
 }
 
-/// Of an average that is never seen from outside: the newest value weighs 1 % or more.
+/// For an average whose newest value weighs 1 % or more, of which nobody tells, as a plugin's.
 const SMOOTHING: u32 = 2_000;
+/// So many times its inverse weight an average takes until nothing is left of what came before: e⁻²⁰ of it.
+const AVERAGES: f64 = 20.0;
 
 impl<'a> Probe<'a> {
     /// At `current` replicas. None for a policy that can't be made, which other rules tell.
@@ -73,7 +75,7 @@ impl<'a> Probe<'a> {
         let workload = manager.add(spec).ok()?;
         let interval = spec.interval.as_duration().as_millis().max(1);
         let longest = u32::try_from(longest_memory(subject).as_millis() / interval).unwrap_or(u32::MAX);
-        let patience = longest.saturating_add(SMOOTHING);
+        let patience = longest.saturating_add(smoothing(subject));
         Some(Self { spec, manager, workload, now: Timestamp::default(), current, readings: Vec::new(), patience })
     }
 
@@ -88,9 +90,22 @@ impl<'a> Probe<'a> {
 
     /// The same for those who can use a part of the way.
     pub(super) fn follow(&mut self, load: Load, budget: &mut Budget) -> Result<Rest, Stop> {
+        self.follow_until(load, |_| false, budget)
+    }
+
+    /// Down under the load of `low` replicas, to these or to where it stays.
+    pub(super) fn down_to(&mut self, low: u32, budget: &mut Budget) -> Result<Rest, Stop> {
+        self.follow_until(Load::For(low), |current| current <= low, budget)
+    }
+
+    pub(super) const fn replicas(&self) -> u32 {
+        self.current
+    }
+
+    fn follow_until(&mut self, load: Load, is_there: impl Fn(u32) -> bool, budget: &mut Budget) -> Result<Rest, Stop> {
         let begin = self.now;
         let (mut changed, mut same) = (begin, 0);
-        while same < self.patience {
+        while same < self.patience && !is_there(self.current) {
             if let Err(spent) = budget.take() {
                 return Err(Stop::Spent { spent, rest: Box::new(self.here(load, begin, changed)?) });
             }
@@ -193,7 +208,9 @@ fn collect_numbers(config: &Value, numbers: &mut Vec<f64>) {
     match config {
         Value::Number(number) => numbers.extend(number.as_f64().filter(|number| *number >= 0.0)),
         // As a quantity may be written.
-        Value::String(text) => numbers.extend(text.parse::<f64>().ok().filter(|number| *number >= 0.0 && number.is_finite())),
+        Value::String(text) => {
+            numbers.extend(text.parse::<f64>().ok().filter(|number| *number >= 0.0 && number.is_finite()))
+        }
         Value::Array(items) => items.iter().for_each(|item| collect_numbers(item, numbers)),
         Value::Object(fields) => fields.values().for_each(|field| collect_numbers(field, numbers)),
         _ => {}
@@ -211,6 +228,18 @@ fn longest_memory(subject: &Subject) -> Duration {
     let in_parts = subject.parts().into_iter().map(|part| longest_in("", part.config));
     // No window is longer where none is written.
     in_behavior.chain(in_parts).fold(Duration::from_secs(300), Duration::max)
+}
+
+/// Looks that an average needs to forget.
+fn smoothing(subject: &Subject) -> u32 {
+    let weights = subject
+        .parts()
+        .into_iter()
+        .filter_map(|part| serde_json::from_value::<SmoothingFactor>(part.config.get("smoothingFactor")?.clone()).ok());
+    let smallest = weights.map(SmoothingFactor::get).fold(1.0, f64::min);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, cut at the largest")]
+    let looks = (AVERAGES / smallest) as u32;
+    looks.max(SMOOTHING)
 }
 
 /// The longest duration in a configuration: written as one, or in a field whose name says that it counts seconds.

@@ -96,8 +96,11 @@ fn window_of(name: &str, value: &Value) -> Option<Duration> {
 }
 
 fn over(field: String, window: Duration, interval: Duration) -> Finding {
-    let (least, window, every) =
-        (humantime::format_duration(interval * 2), humantime::format_duration(window), humantime::format_duration(interval));
+    let (least, window, every) = (
+        humantime::format_duration(interval * 2),
+        humantime::format_duration(window),
+        humantime::format_duration(interval),
+    );
     let why = format!("{window} are over before the next look, for there is one every {every}");
     let least = if field.ends_with("Seconds") { (interval * 2).as_secs().to_string() } else { least.to_string() };
     Finding::warning(RULE, field, why, format!("{least} or more, or an interval of {window} or less"))
