@@ -27,12 +27,18 @@ pub(super) struct Cycle {
 impl Cycle {
     /// Of `load`; none where it doesn't repeat.
     pub(super) fn of(load: &setpoint_sim::Load) -> Option<Self> {
-        BUCKETS.into_iter().find_map(|buckets| {
+        let mut found: Option<(f64, Self)> = None;
+        for buckets in BUCKETS {
             let work = work(load, buckets);
-            let lag = period(&work)?;
-            let bucket = load.duration() / u32::try_from(buckets).unwrap_or(u32::MAX);
-            Some(Self { period: bucket * u32::try_from(lag).unwrap_or(u32::MAX), low: share(&work) })
-        })
+            let Some((lag, alike)) = period(&work) else { continue };
+            // What is as clear in fine buckets is more exact there.
+            if found.is_none_or(|(before, _)| alike > before) {
+                let bucket = load.duration() / u32::try_from(buckets).unwrap_or(u32::MAX);
+                let period = bucket * u32::try_from(lag).unwrap_or(u32::MAX);
+                found = Some((alike, Self { period, low: share(&work) }));
+            }
+        }
+        found.map(|(_, cycle)| cycle)
     }
 }
 
@@ -82,7 +88,7 @@ fn way(
     match probe.down_to(low, budget) {
         Ok(rest) => Ok((rest.took * 2 > period).then(|| {
             format!(
-                "from {high} to the {} replicas that its low needs this policy takes {}",
+                "from {high} replicas to the {} that its low needs this policy takes {}",
                 rest.replicas,
                 words(rest.took)
             )
@@ -90,7 +96,7 @@ fn way(
         // It was watched for longer, and is not down.
         Err(Stop::Spent { rest, .. }) if rest.watched * 2 > period && is_on_its_way(&rest, low, period) => {
             Ok(Some(format!(
-                "on its way from {high} to the {low} replicas that its low needs this policy is at {} after {}",
+                "on its way from {high} replicas to the {low} that its low needs this policy is at {} after {}",
                 rest.replicas,
                 words(rest.watched)
             )))
@@ -152,9 +158,9 @@ fn work(load: &setpoint_sim::Load, buckets: usize) -> Vec<f64> {
     work
 }
 
-/// The lag at which the load is most like itself again, by autocorrelation; none where it isn't. At least two whole
-/// periods are needed to see one.
-fn period(work: &[f64]) -> Option<usize> {
+/// The lag at which the load is most like itself again, by autocorrelation, and how alike; none where it isn't. At least
+/// two whole periods are needed to see one.
+fn period(work: &[f64]) -> Option<(usize, f64)> {
     let count = work.len();
     let mean = work.iter().sum::<f64>() / count as f64;
     let away: Vec<f64> = work.iter().map(|it| it - mean).collect();
@@ -173,7 +179,8 @@ fn period(work: &[f64]) -> Option<usize> {
     // Two periods later it is as much alike: the first of such hills, and its top.
     let foot = (valley..likeness.len()).find(|&lag| likeness[lag] >= 0.9 * best)?;
     let fall = (foot..likeness.len()).find(|&lag| likeness[lag] < 0.9 * best).unwrap_or(likeness.len());
-    (foot..fall).max_by(|&one, &other| likeness[one].total_cmp(&likeness[other]))
+    let top = (foot..fall).max_by(|&one, &other| likeness[one].total_cmp(&likeness[other]))?;
+    Some((top, likeness[top]))
 }
 
 /// The load's low as a share of its high: the twentieth and the nineteenth twentieth, so that no single bucket counts.
@@ -204,7 +211,7 @@ mod tests {
             ("flat", vec![3.0; BUCKETS], None),
         ];
         for (name, work, want) in cases {
-            assert_eq!(period(&work), want, "{name}");
+            assert_eq!(period(&work).map(|(lag, _)| lag), want, "{name}");
         }
         assert!((share(&wave(144)) - 0.1).abs() < 1e-9);
     }

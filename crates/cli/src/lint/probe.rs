@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use setpoint::{
-    AlgorithmManager, Decision, Metric, MetricKind, Observation, Outcome, PolicySpec, Reading, Registry,
-    SmoothingFactor, Target, Timestamp, Trace, WorkloadId,
+    AlgorithmManager, Decision, Metric, MetricKind, Observation, Outcome, PolicySpec, Reading, Registry, Target,
+    Timestamp, Trace, WorkloadId,
 };
 
 use super::budget::{Budget, Spent};
@@ -62,10 +62,8 @@ pub(super) enum Stop {
     Remembers { looks: u32 },
 }
 
-/// For an average whose newest value weighs 1 % or more, of which nobody tells, as a plugin's.
+/// Of an average that is never seen from outside: the newest value weighs 1 % or more.
 const SMOOTHING: u32 = 2_000;
-/// So many times its inverse weight an average takes until nothing is left of what came before: e⁻²⁰ of it.
-const AVERAGES: f64 = 20.0;
 
 impl<'a> Probe<'a> {
     /// At `current` replicas. None for a policy that can't be made, which other rules tell.
@@ -75,7 +73,7 @@ impl<'a> Probe<'a> {
         let workload = manager.add(spec).ok()?;
         let interval = spec.interval.as_duration().as_millis().max(1);
         let longest = u32::try_from(longest_memory(subject).as_millis() / interval).unwrap_or(u32::MAX);
-        let patience = longest.saturating_add(smoothing(subject));
+        let patience = longest.saturating_add(SMOOTHING);
         Some(Self { spec, manager, workload, now: Timestamp::default(), current, readings: Vec::new(), patience })
     }
 
@@ -228,18 +226,6 @@ fn longest_memory(subject: &Subject) -> Duration {
     let in_parts = subject.parts().into_iter().map(|part| longest_in("", part.config));
     // No window is longer where none is written.
     in_behavior.chain(in_parts).fold(Duration::from_secs(300), Duration::max)
-}
-
-/// Looks that an average needs to forget.
-fn smoothing(subject: &Subject) -> u32 {
-    let weights = subject
-        .parts()
-        .into_iter()
-        .filter_map(|part| serde_json::from_value::<SmoothingFactor>(part.config.get("smoothingFactor")?.clone()).ok());
-    let smallest = weights.map(SmoothingFactor::get).fold(1.0, f64::min);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, cut at the largest")]
-    let looks = (AVERAGES / smallest) as u32;
-    looks.max(SMOOTHING)
 }
 
 /// The longest duration in a configuration: written as one, or in a field whose name says that it counts seconds.

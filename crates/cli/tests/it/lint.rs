@@ -357,7 +357,18 @@ fn each_rule_finds_what_it_is_for_and_nothing_in_what_is_sound() {
         ),
         ("APA", algorithm("aibrix-apa", "", ""), &[]),
         ("APA as AIBrix has it", algorithm("aibrix-apa", "exact: true", ""), &[]),
-        ("KPA as AIBrix has it", algorithm("aibrix-kpa", "exact: true", ""), &[]),
+        (
+            "KPA as AIBrix has it, for what all replicas share",
+            algorithm("aibrix-kpa", "exact: true", "")
+                .replace("name: utilization, target: { utilization: 65 }", "name: queue, target: { averageValue: 4 }"),
+            &[],
+        ),
+        // There a percentage of each over its target is a number of pods.
+        (
+            "and for a percentage of each",
+            algorithm("aibrix-kpa", "exact: true", ""),
+            &[("error", "max-unreachable", "spec.maxReplicas")],
+        ),
         (
             "APA's tolerances are behavior's to set",
             algorithm("aibrix-apa", "", "  behavior: { scaleUp: { tolerance: 0.05 } }\n"),
@@ -451,11 +462,6 @@ fn each_rule_finds_what_it_is_for_and_nothing_in_what_is_sound() {
                 ("warning", "dead-field", "spec.behavior.scaleUp.tolerance"),
                 ("warning", "window-within-interval", "spec.algorithm.config.cooldownOnScaleUp"),
             ],
-        ),
-        (
-            "an average that moves more slowly than it is seen to",
-            policy((1, 3), &with("  stages: [ smoothed: { smoothingFactor: 0.0002 } ]\n")),
-            &[],
         ),
         ("one count", policy((4, 4), &with("")), &[("warning", "nothing-to-decide", "spec.maxReplicas")]),
         ("a policy that can't be made", policy((4, 2), &with("")), &[("error", "invalid", "spec.minReplicas")]),
@@ -944,7 +950,7 @@ fn a_period_is_found_among_few_requests_and_its_absence_is_told() {
     let (mut bursts, mut random) = ("time,rate\n".to_owned(), 1_u32);
     for second in 0..3600 {
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let often = if second % 300 < 120 { 6000 } else { 600 };
+        let often = if second % 300 < 120 { 18_000 } else { 1800 };
         bursts += &format!("{second},{}\n", if random >> 16 < often { 4 } else { 0 });
     }
     folder.write("bursts.csv", bursts);
