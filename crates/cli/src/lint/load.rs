@@ -15,6 +15,8 @@ use super::subject::Subject;
 const BUCKETS: [usize; 2] = [720, 240];
 /// How alike a load is to itself one period later, at least, to be taken as one that repeats: 1 is entirely.
 const ALIKE: f64 = 0.3;
+/// How high the hill of the first period is beside that of the best of its multiples, which chance may raise.
+const HILL: f64 = 0.8;
 
 /// How a load repeats.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -177,8 +179,8 @@ fn period(work: &[f64]) -> Option<(usize, f64)> {
     let valley = likeness.iter().position(|&alike| alike < 0.0)?;
     let best = likeness[valley..].iter().copied().fold(ALIKE, f64::max);
     // Two periods later it is as much alike: the first of such hills, and its top.
-    let foot = (valley..likeness.len()).find(|&lag| likeness[lag] >= 0.9 * best)?;
-    let fall = (foot..likeness.len()).find(|&lag| likeness[lag] < 0.9 * best).unwrap_or(likeness.len());
+    let foot = (valley..likeness.len()).find(|&lag| likeness[lag] >= HILL * best)?;
+    let fall = (foot..likeness.len()).find(|&lag| likeness[lag] < HILL * best).unwrap_or(likeness.len());
     let top = (foot..fall).max_by(|&one, &other| likeness[one].total_cmp(&likeness[other]))?;
     Some((top, likeness[top]))
 }

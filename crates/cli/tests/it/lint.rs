@@ -950,7 +950,7 @@ fn a_period_is_found_among_few_requests_and_its_absence_is_told() {
     let (mut bursts, mut random) = ("time,rate\n".to_owned(), 1_u32);
     for second in 0..3600 {
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let often = if second % 300 < 120 { 18_000 } else { 1800 };
+        let often = if second % 300 < 120 { 9000 } else { 900 };
         bursts += &format!("{second},{}\n", if random >> 16 < often { 4 } else { 0 });
     }
     folder.write("bursts.csv", bursts);
