@@ -392,7 +392,7 @@ impl WindowAverage {
     }
 }
 
-#[expect(clippy::cast_possible_wrap, clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a remainder")]
+#[expect(clippy::cast_possible_wrap, clippy::cast_possible_truncation, reason = "a remainder")]
 #[inline]
 fn modulo(number: i64, length: usize) -> usize {
     number.rem_euclid(length as i64) as usize
