@@ -3,6 +3,8 @@
 pub mod aibrix;
 mod algorithm;
 mod bounds;
+#[doc = include_str!("../docs/choosing.md")]
+pub mod choosing {}
 pub mod combinator;
 mod comparison;
 mod config;

@@ -103,16 +103,18 @@ impl Collector {
         Averages { stable: self.stable.average(now).unwrap_or(0.0), panic: self.panic.average(now).unwrap_or(0.0) }
     }
 
-    /// The same, where a weighted window that is young averages what it has, and not zeros before it.
+    /// The same, where no average is rounded, and a weighted window that is young averages what it has, and not zeros
+    /// before it.
     #[inline]
     pub(super) fn covered(&self, now: Timestamp) -> Option<Averages> {
-        let averages = self.averages(now)?;
+        let second = second(now);
+        let stable = self.stable.exact_average_at(second)?;
+        let panic = self.panic.exact_average_at(second).unwrap_or(0.0);
         Some(match self.stable.averaging() {
-            Averaging::Linear => averages,
-            Averaging::WeightedExponential => Averages {
-                stable: averages.stable / self.stable.coverage(now),
-                panic: averages.panic / self.panic.coverage(now),
-            },
+            Averaging::Linear => Averages { stable, panic },
+            Averaging::WeightedExponential => {
+                Averages { stable: stable / self.stable.coverage(now), panic: panic / self.panic.coverage(now) }
+            }
         })
     }
 

@@ -264,6 +264,13 @@ impl WindowAverage {
     /// The same in the bucket of a number.
     #[inline]
     pub(crate) fn average_at(&self, number: i64) -> Option<f64> {
+        let average = self.exact_average_at(number)?;
+        Some(if self.averaging == Averaging::Linear { round(average) } else { average })
+    }
+
+    /// The same, and not rounded.
+    #[inline]
+    pub(crate) fn exact_average_at(&self, number: i64) -> Option<f64> {
         let behind = self.behind(number)?;
         let last = self.last?;
         Some(match self.averaging {
@@ -292,6 +299,7 @@ impl WindowAverage {
         (behind <= self.length()).then_some(behind.max(0))
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "at most the ring's length")]
     #[inline]
     fn linear(&self, last: i64, behind: i64) -> f64 {
         let length = self.length();
@@ -304,8 +312,8 @@ impl WindowAverage {
             total -= self.ring[gone];
         }
         let since_first = self.first.map_or(length, |first| last.saturating_sub(first).saturating_add(1));
-        #[expect(clippy::cast_precision_loss, reason = "at most the ring's length")]
-        round(total / since_first.min(length - behind) as f64)
+        total
+            / since_first.min(length - behind) as f64
     }
 
     fn weighted(&self, behind: i64) -> f64 {
@@ -471,7 +479,7 @@ fn index(number: i64) -> usize {
     usize::try_from(number).expect("a part of a window is not negative")
 }
 
-#[expect(clippy::cast_possible_wrap, clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a remainder")]
+#[expect(clippy::cast_possible_wrap, clippy::cast_possible_truncation, reason = "a remainder")]
 #[inline]
 fn modulo(number: i64, length: usize) -> usize {
     number.rem_euclid(length as i64) as usize
