@@ -312,8 +312,7 @@ impl WindowAverage {
             total -= self.ring[gone];
         }
         let since_first = self.first.map_or(length, |first| last.saturating_sub(first).saturating_add(1));
-        total
-            / since_first.min(length - behind) as f64
+        total / since_first.min(length - behind) as f64
     }
 
     fn weighted(&self, behind: i64) -> f64 {
