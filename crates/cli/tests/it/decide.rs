@@ -163,3 +163,38 @@ spec:
         }
     }
 }
+
+#[test]
+fn a_plugin_that_goes_on_failing_is_left_alone_and_each_step_is_explained() {
+    let folder = Folder::new();
+    folder.write("hostile.wasm", guests::component("hostile"));
+    folder.write(
+        "hostile.yaml",
+        "\
+apiVersion: setpoint.dev/v1alpha1
+kind: ScalingPolicy
+metadata: { name: hostile }
+spec:
+  maxReplicas: 40
+  metrics: [ { name: p99, target: { value: 500 } } ]
+  algorithm: { plugin: hostile.wasm, config: trap }
+  onFailure: { lastGood: { for: 1m, then: { replicas: 6 } } }
+  quarantine: { consecutiveFailures: 2, initialBackoff: 20s }
+",
+    );
+    let start = 1_764_050_400_000_i64;
+    let look = |second: i64| {
+        format!("{{\"now_ms\": {}, \"current\": 4, \"readings\": {{\"p99\": 620}}}}\n", start + second * 1000)
+    };
+    let arguments = ["decide", "--policy", "hostile.yaml", "--state", "hostile.state", "--explain"];
+    // Each call a process of its own: the state knows of the failures.
+    let explained: Vec<String> = [0, 15, 30, 45]
+        .map(|second| folder.run_with(&arguments, &look(second)))
+        .into_iter()
+        .map(|ran| {
+            assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+            ran.out.lines().filter(|line| !line.contains("crashed")).map(|line| format!("{}\n", line.trim_end())).collect()
+        })
+        .collect();
+    assert_eq!(explained, [""; 4]);
+}

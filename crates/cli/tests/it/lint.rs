@@ -283,6 +283,24 @@ fn each_rule_finds_what_it_is_for_and_nothing_in_what_is_sound() {
             &[("warning", "dead-field", "spec.onFailure")],
         ),
         (
+            "a quarantine for what doesn't fail",
+            policy((2, 20), &with("  quarantine: never\n")),
+            &[("warning", "dead-field", "spec.quarantine")],
+        ),
+        (
+            "a quarantine that is over before anybody looks, and a fallback out of bounds",
+            policy(
+                (2, 20),
+                &format!(
+                    "  interval: 1m\n{UTILIZATION}  algorithm: {{ name: nomad }}\n  quarantine: {{ maxBackoff: 30s }}\n  onFailure: {{ lastGood: {{ for: 5m, then: {{ replicas: 60 }} }} }}\n"
+                ),
+            ),
+            &[
+                ("warning", "dead-field", "spec.quarantine.maxBackoff"),
+                ("warning", "fallback-out-of-bounds", "spec.onFailure.lastGood.then.replicas"),
+            ],
+        ),
+        (
             "tolerances that go before another",
             policy(
                 (2, 20),
