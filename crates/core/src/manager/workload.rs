@@ -109,8 +109,8 @@ impl Workload {
     /// What the algorithm says, settled, or nothing where it fails or is in quarantine.
     fn ask(&mut self, look: &Observation<'_>, trace: &mut Trace) -> Option<Proposal> {
         let current = f64::from(look.current);
-        let note = |fact, trace: &mut Trace| {
-            trace.push(|| Reason::new(failure::STAGE, current, current, Effect::Failure(fact)));
+        let note = |fact, at: f64, trace: &mut Trace| {
+            trace.push(|| Reason::new(failure::STAGE, at, at, Effect::Failure(fact)));
         };
         let failures = self.quarantine.failures();
         let next = self.quarantine.next(look.now);
@@ -118,11 +118,11 @@ impl Workload {
             Next::Call => {}
             Next::Trial => {
                 self.totals.trials += 1;
-                note(Fact::Trial { failures }, trace);
+                note(Fact::Trial { failures }, current, trace);
             }
             Next::Wait { until } => {
                 self.totals.waits += 1;
-                note(Fact::Quarantined { failures, until, left: until.since(look.now) }, trace);
+                note(Fact::Quarantined { failures, until, left: until.since(look.now) }, current, trace);
                 return None;
             }
         }
@@ -133,7 +133,8 @@ impl Workload {
                 let settled = proposal.settled(look.current, trace);
                 if next == Next::Trial {
                     self.totals.recoveries += 1;
-                    note(Fact::Recovered { failures }, trace);
+                    let at = if let Proposal::Need(need) = settled { need.exact() } else { current };
+                    note(Fact::Recovered { failures }, at, trace);
                 }
                 self.fallback.note(settled, look.now);
                 Some(settled)
@@ -148,7 +149,7 @@ impl Workload {
                 {
                     self.totals.quarantines += 1;
                     let failures = self.quarantine.failures();
-                    note(Fact::Quarantined { failures, until, left: until.since(look.now) }, trace);
+                    note(Fact::Quarantined { failures, until, left: until.since(look.now) }, current, trace);
                 }
                 None
             }

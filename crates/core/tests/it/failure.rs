@@ -531,6 +531,13 @@ proptest! {
             prop_assert_eq!((desired, called), want, "at {}, {:?}", now, act);
             prop_assert_eq!(outcome == Outcome::Fallback, !called || matches!(act, Fail(_)));
             prop_assert_eq!(stand.health().failures_in_a_row as usize, model.row().len());
+            // Each change is told, and each reason goes on from the one before.
+            let mut at = 4.0;
+            for reason in stand.trace.reasons() {
+                prop_assert!(reason.from == at || reason.stage == "scripted", "{:?}", stand.trace);
+                at = if let (true, Act::Need(need)) = (reason.stage == "scripted", act) { need } else { reason.to };
+            }
+            prop_assert_eq!(at, f64::from(desired), "{:?}", stand.trace);
             // Nothing that the clock shows in a wait is longer than the largest backoff.
             if called {
                 waiting_since = None;
