@@ -3,14 +3,15 @@
 pub mod aibrix;
 mod algorithm;
 mod bounds;
-mod comparison;
 pub mod combinator;
+mod comparison;
 mod config;
 mod decision;
 pub mod failure;
 mod handler;
 pub mod hpa;
 mod instance;
+pub mod knative;
 mod manager;
 mod metric;
 pub mod nomad;
@@ -22,9 +23,11 @@ mod registry;
 mod stage;
 mod state;
 mod time;
+pub mod timing;
 mod trace;
 mod units;
 pub mod watermark;
+pub mod window;
 
 pub use algorithm::average_ratio::{AverageRatio, AverageRatioConfig};
 pub use algorithm::capped_smooth_ratio::{CappedSmoothRatio, CappedSmoothRatioConfig};
@@ -50,13 +53,16 @@ pub use policy::{AlgorithmSpec, HoldOutsideBounds, MemberSpec, Metadata, Policy,
 pub use proposal::{Hold, Need, Proposal};
 pub use quantity::{Quantity, QuantityError};
 pub use registry::{
-    AlgorithmFactory, CombinatorFactory, Description, RegisterError, Registry, Setup, StageFactory, algorithm_factory, stage_factory,
+    AlgorithmFactory, CombinatorFactory, Description, RegisterError, Registry, Setup, StageFactory, algorithm_factory,
+    stage_factory,
 };
 pub use stage::capped::{Capped, CappedConfig};
+pub use stage::cooled::{Cooled, CooledConfig};
+pub use stage::delayed::{Delayed, DelayedConfig};
 pub use stage::restrained::{LegacyBehaviorConfig, Restrained};
 pub use stage::smoothed::{Smoothed, SmoothedConfig};
 pub use stage::stabilized::{Stabilized, StabilizedConfig};
-pub use state::{StateError, StateReader};
+pub use state::{StateError, StateReader, write_time};
 pub use time::{Span, Timestamp};
 pub use trace::{DetailedReason, Direction, Effect, Judged, Mark, Reason, ReasonRecord, TextId, Trace};
 pub use units::{Fraction, Positive, RangeError, SmoothingFactor, StepDown, StepUp, Tolerance, Tolerances, Weight};

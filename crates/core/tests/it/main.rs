@@ -7,6 +7,7 @@ mod combinator;
 mod failure;
 mod handler;
 mod hpa;
+mod knative;
 mod kubeai;
 mod laws;
 mod manager;
@@ -14,6 +15,7 @@ mod nomad;
 mod pipeline;
 mod ratios;
 mod watermark;
+mod window;
 
 #[global_allocator]
 static ALLOCATOR: setpoint_testkit::allocations::Counting = setpoint_testkit::allocations::Counting;
