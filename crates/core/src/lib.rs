@@ -9,7 +9,7 @@ pub mod combinator;
 mod comparison;
 mod config;
 mod decision;
-mod failure;
+pub mod failure;
 mod handler;
 pub mod hpa;
 mod instance;
@@ -42,7 +42,9 @@ pub use bounds::{Bounds, BoundsError, MAX_REPLICAS};
 pub use combinator::{Combined, Member};
 pub use config::{ConfigError, near_miss, parse_config, read_config};
 pub use decision::{Decision, Outcome};
-pub use failure::{EvaluateError, FailureKind};
+pub use failure::{
+    Backoff, EvaluateError, FailureKind, FailureSpec, FailureTotals, FallbackSpec, Health, LastGoodSpec, QuarantineSpec,
+};
 pub use handler::memory::InMemoryHandler;
 pub use handler::{BoxFuture, HandlerError, Instance, ResourceHandler, Update};
 pub use hpa::{Behavior, Hpa, HpaConfig};
@@ -50,9 +52,7 @@ pub use instance::{InstanceState, Phase, Readiness, Sample, Samples};
 pub use manager::{AlgorithmManager, ReadingsMismatch, Reconfigured, WorkloadError, WorkloadId};
 pub use metric::{Metric, MetricKind, Reading, Target};
 pub use observation::{Action, Observation};
-pub use policy::{
-    AlgorithmSpec, FailureSpec, HoldOutsideBounds, MemberSpec, Metadata, Policy, PolicySpec, StageSpec, TargetRef,
-};
+pub use policy::{AlgorithmSpec, HoldOutsideBounds, MemberSpec, Metadata, Policy, PolicySpec, StageSpec, TargetRef};
 pub use proposal::{Hold, Need, Proposal};
 pub use quantity::{Quantity, QuantityError};
 pub use registry::{

@@ -20,6 +20,17 @@ pub enum Proposal {
     Suspend,
 }
 
+impl Proposal {
+    /// The same with its need settled, if it has one.
+    #[inline]
+    pub(crate) fn settled(self, current: u32, trace: &mut Trace) -> Self {
+        match self {
+            Self::Need(need) => Self::Need(need.settle(current, trace)),
+            other => other,
+        }
+    }
+}
+
 impl From<Need> for Proposal {
     fn from(need: Need) -> Self {
         Self::Need(need)

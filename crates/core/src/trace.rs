@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::aibrix;
+use crate::failure::FailureKind;
 use crate::hpa::PolicyKind;
 use crate::proposal::Hold;
 use crate::time::Timestamp;
@@ -333,10 +334,14 @@ pub enum Effect {
     },
     /// The algorithm failed.
     Failed {
+        /// What kind of failure.
+        cause: FailureKind,
         /// How.
         #[serde(skip)]
         message: TextId,
     },
+    /// What else happened around a failure.
+    Failure(crate::failure::Fact),
     /// The policy's fallback answered in place of a failed algorithm.
     FellBack {
         /// To what.

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use serde_json::Value;
 use setpoint::{DetailedReason, ReasonRecord, Target};
 
 use super::decided::{Decided, Measurement};
@@ -61,7 +62,9 @@ fn verdict(current: u32, desired: u32) -> String {
 fn cause(reasons: &[DetailedReason]) -> Option<&str> {
     let decisive = |reason: &&DetailedReason| {
         let record = &reason.record;
-        record.stage != "rounding" && reason.effect.get("kind").is_some_and(|kind| kind != "highest")
+        // That an algorithm is tried and answers again is news, but not why it answers what it does.
+        let is_news = ["trial", "recovered"].iter().any(|fact| reason.effect.get("fact").is_some_and(|is| is == fact));
+        record.stage != "rounding" && !is_news && reason.effect.get("kind").is_some_and(|kind| kind != "highest")
     };
     // Of several proposals it was the highest, which the reason after them names.
     let last = reasons.iter().rev().find(decisive)?;
@@ -98,14 +101,18 @@ fn measured(metric: &Measurement) -> String {
 fn hold(reason: &DetailedReason, now_ms: i64) -> Option<String> {
     let until = reason.effect.get("until_ms")?.as_i64()?;
     let left = Duration::from_millis(reason.effect.get("left_ms")?.as_u64()?);
-    let way = match reason.effect.get("direction")?.as_str()? {
-        "up" => "no more",
-        _ => "no fewer",
-    };
     let to = short(reason.record.to);
+    let what = match (reason.effect.get("fact").and_then(Value::as_str), reason.effect.get("direction")) {
+        (Some("quarantined"), _) => "the algorithm is not asked".to_owned(),
+        (Some("last_good"), _) => format!("{to} stands in"),
+        (_, direction) => match direction?.as_str()? {
+            "up" => format!("no more than {to}"),
+            _ => format!("no fewer than {to}"),
+        },
+    };
     let at = if now_ms >= SINCE_2001 { format!(", until {}", time(until)) } else { String::new() };
     let left = humantime::format_duration(left);
-    Some(format!("{way} than {to} for {left}{at} ({})", reason.record.stage))
+    Some(format!("{what} for {left}{at} ({})", reason.record.stage))
 }
 
 /// Before this, in milliseconds since 1970, a time is taken as one since some start.

@@ -304,7 +304,7 @@ fn a_fallback_that_comes_or_goes_leaves_the_algorithm_its_state() {
             long.push(0);
             assert!(manager.restore(workload, &long).is_err(), "a byte too many was accepted");
             long[0] = 99;
-            let version = StateError::Version { part: "the workload", found: 99, known: 1 };
+            let version = StateError::Version { part: "the workload", found: 99, known: 2 };
             assert_eq!(manager.restore(workload, &long), Err(WorkloadError::Failed(version)));
         }
     }
