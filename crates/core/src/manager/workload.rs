@@ -130,7 +130,7 @@ impl Workload {
         match &mut self.on_failure {
             OnFailure::Hold => {
                 fell_back(current, format_args!("hold"), trace);
-                Proposal::Hold(crate::proposal::Hold::Said)
+                Proposal::Hold(crate::trace::Hold::Said)
             }
             OnFailure::Replicas(replicas) => {
                 let replicas = f64::from(*replicas);
@@ -141,7 +141,7 @@ impl Workload {
                 fell_back(current, format_args!("{name}"), trace);
                 algorithm.evaluate(observation, trace).unwrap_or_else(|error| {
                     fail(&error, trace);
-                    Proposal::Hold(crate::proposal::Hold::Said)
+                    Proposal::Hold(crate::trace::Hold::Said)
                 })
             }
         }
