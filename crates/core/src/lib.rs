@@ -64,6 +64,8 @@ pub use stage::smoothed::{Smoothed, SmoothedConfig};
 pub use stage::stabilized::{Stabilized, StabilizedConfig};
 pub use state::{StateError, StateReader, write_time};
 pub use time::{Span, Timestamp};
-pub use trace::{DetailedReason, Direction, Effect, Hold, Judged, Lasting, Mark, Reason, ReasonRecord, Short, TextId, Trace};
+pub use trace::{
+    DetailedReason, Direction, Effect, Hold, Judged, Lasting, Mark, Reason, ReasonRecord, Short, TextId, Trace,
+};
 pub use units::{Fraction, Positive, RangeError, SmoothingFactor, StepDown, StepUp, Tolerance, Tolerances, Weight};
 pub use watermark::{Watermark, WatermarkConfig};

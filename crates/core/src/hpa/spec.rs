@@ -107,9 +107,10 @@ impl MetricSpec {
             (MetricTarget::Utilization(_), kind) if !kind.is_resource() => {
                 refuse(&field, format!("a metric of type {kind:?} has no utilization"))
             }
-            (MetricTarget::Value(_), kind) if kind.is_per_instance() => {
-                refuse(&field, format!("a metric of type {kind:?} has a value an instance, and no value of all of them"))
-            }
+            (MetricTarget::Value(_), kind) if kind.is_per_instance() => refuse(
+                &field,
+                format!("a metric of type {kind:?} has a value an instance, and no value of all of them"),
+            ),
             (MetricTarget::Utilization(percent), _) if percent <= 0 => {
                 refuse(&field, format!("must be greater than 0, got {percent}"))
             }

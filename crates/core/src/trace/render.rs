@@ -135,7 +135,11 @@ impl fmt::Display for Text<'_> {
                 humantime::format_duration(left),
             ),
             Effect::Cooling { left, .. } => {
-                write!(f, "the last change is too recent; nothing changes for {} more", humantime::format_duration(left))
+                write!(
+                    f,
+                    "the last change is too recent; nothing changes for {} more",
+                    humantime::format_duration(left)
+                )
             }
             Effect::Delayed { direction, left, .. } => write!(
                 f,
@@ -169,7 +173,7 @@ impl fmt::Display for Text<'_> {
             Effect::OutsideBounds => f.write_str("outside the bounds: corrected at once, past windows and rates"),
             Effect::ScalingDisabled => {
                 f.write_str("scaling is off at zero replicas, except after scaling there of its own accord")
-            },
+            }
             Effect::RoundedUp => write!(f, "{} rounded up", Short(from)),
             Effect::Bounded { direction: Direction::Up } => write!(f, "{} is the minimum", Short(to)),
             Effect::Bounded { direction: Direction::Down } => write!(f, "{} is the maximum", Short(to)),

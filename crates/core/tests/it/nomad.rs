@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use setpoint::nomad::{
-    Check, FixedValue, Handler, OnError, PassThrough, Query, Scaled, Spec, Step, Strategy, Tally, Target,
-    TargetValue, Threshold, TickOutcome, Vote, Write, Written,
+    Check, FixedValue, Handler, OnError, PassThrough, Query, Scaled, Spec, Step, Strategy, Tally, Target, TargetValue,
+    Threshold, TickOutcome, Vote, Write, Written,
 };
 use setpoint::timing::Cooldown;
 use setpoint::{

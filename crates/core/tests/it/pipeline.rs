@@ -90,8 +90,8 @@ fn a_cooldown_keeps_the_count_after_each_change_whatever_is_needed() {
 
 #[test]
 fn a_delay_waits_until_the_same_direction_is_wanted_for_long_without_a_break() {
-    let policy = crate::policy("max-ratio", json!({}), 1, (1, 40))
-        .with_stage("delayed", json!({ "up": "30s", "down": "1m" }));
+    let policy =
+        crate::policy("max-ratio", json!({}), 1, (1, 40)).with_stage("delayed", json!({ "up": "30s", "down": "1m" }));
     let (same, more, most, fewer) =
         ([Reading::Value(1.0)], [Reading::Value(1.5)], [Reading::Value(3.0)], [Reading::Value(0.5)]);
     let gone = [Reading::Missing("scrape failed")];

@@ -84,11 +84,7 @@ fn a_metric_that_the_controller_could_not_use_is_refused_at_its_field() {
             pods(json!({ "type": "AverageValue", "averageValue": "-500m" })),
             "spec.metrics[0].pods.target.averageValue: must be greater than 0, got -500m",
         ),
-        (
-            "an empty container",
-            container("cpu", ""),
-            "spec.metrics[0].containerResource.container: must not be empty",
-        ),
+        ("an empty container", container("cpu", ""), "spec.metrics[0].containerResource.container: must not be empty"),
         ("an empty name", container("", "app"), "spec.metrics[0].containerResource.name: must not be empty"),
     ];
     for (name, metrics, want) in cases {

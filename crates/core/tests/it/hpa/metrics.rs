@@ -42,10 +42,9 @@ fn from_zero_there_is_no_tolerance_and_nothing_to_multiply() {
 #[test]
 fn from_zero_the_reasons_show_the_total() {
     let own_way_to_zero = Action { at: secs_ago(60), from: 1, to: 0, applied: true };
-    for (target, readings) in [
-        (Target::average_value(5.0), [Reading::Series(&[7_000, 8_000])]),
-        (Target::value(5.0), [Reading::Value(15.0)]),
-    ] {
+    for (target, readings) in
+        [(Target::average_value(5.0), [Reading::Series(&[7_000, 8_000])]), (Target::value(5.0), [Reading::Value(15.0)])]
+    {
         let metrics = [Metric::new("queue", target.expect("in range"))];
         let mut hpa = Hpa::new(&metrics, &HpaConfig::default()).expect("a good metric");
         let look = Observation::new(NOW, 0, &readings)
