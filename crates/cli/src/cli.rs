@@ -59,9 +59,9 @@ const SIMULATE_EXAMPLES: &str = "Examples:
       Yours beside one of each school of algorithms.
   setpoint simulate --scenario service.yaml --json | jq '.runs[].summary'
 
-A policy's metrics read by name: utilization, queue, p95, p99, rate or inflight, and cpu, which is the
-utilization. Any other, as memory or an External metric of a HorizontalPodAutoscaler manifest, is to be
-named in the scenario: `spec: { readings: { my_queue: inflight } }`.";
+A policy's metrics are found by name: utilization, queue, p95, p99, rate, inflight, and cpu, which
+is the utilization. Others, as memory or an External metric of a HorizontalPodAutoscaler manifest,
+are to be named in the scenario: `spec: { readings: { my_queue: inflight } }`.";
 
 #[derive(Debug, Args)]
 #[command(after_help = SIMULATE_EXAMPLES)]
@@ -104,8 +104,9 @@ const DECIDE_EXAMPLES: &str = "Examples:
 An observation is one JSON object a line:
   {\"now_ms\": 0, \"current\": 4, \"ready\": 4,
    \"readings\": {\"p99\": 620.0, \"gpu\": {\"missing\": \"scrape failed\"}}}
-A reading is a number, {missing|stale|invalid: why}, or {series: [1, 2]}. `ready` and `existing`, replicas
-that serve and replicas in any state, default to `current`; with `instances` to how many of those there are.
+A reading is a number, {missing|stale|invalid: why}, or {series: [1, 2]}.
+`ready` counts the replicas that serve, `existing` those in any state. Both default to `current`;
+with `instances`, to how many of those serve and how many there are.
 Where single instances are known, a reading can be a sample each:
   {\"now_ms\": 60000, \"current\": 2, \"instances\": [{\"name\": \"a\"},
     {\"name\": \"b\", \"ready\": false, \"ready_since_ms\": 50000, \"started_ms\": 50000}],
@@ -116,10 +117,10 @@ An instance that says no more than its name runs, is ready, and has been for lon
   ready        true (default), false, \"unknown\", or null: nobody has said yet
   started_ms   when it was started; null: not known. Default: long ago
   terminating  whether it is being taken away. Default false
-`requests` of a metric is what each instance requests, or {instance: amount}; a utilization needs all of them.
-A sample's instance may be gone from `instances`: it has been taken away since.
-`last_action` ({at_ms, from, to, applied}) tells of the last
-change, which is else taken from the counts.";
+`requests` of a metric is what each instance requests, or {instance: amount}: all of them for a
+utilization. A sample can be of an instance that isn't among `instances`: it is gone since.
+`last_action` ({at_ms, from, to, applied}) tells of the last change, which is
+else taken from the counts.";
 
 #[derive(Debug, Args)]
 #[command(after_help = DECIDE_EXAMPLES)]

@@ -375,9 +375,9 @@ impl<'de> Deserialize<'de> for Written {
                 let known = ["missing", "stale", "invalid", "series", "samples"];
                 let state: String = map.next_key()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
                 let written = match state.as_str() {
-                    "missing" => Written::Missing(map.next_value().and_then(cause)?),
-                    "stale" => Written::Stale(map.next_value().and_then(cause)?),
-                    "invalid" => Written::Invalid(map.next_value().and_then(cause)?),
+                    "missing" => Written::Missing(map.next_value().and_then(|why| cause(&state, why))?),
+                    "stale" => Written::Stale(map.next_value().and_then(|why| cause(&state, why))?),
+                    "invalid" => Written::Invalid(map.next_value().and_then(|why| cause(&state, why))?),
                     "series" => Written::Series(map.next_value()?),
                     // They belong together, in any order.
                     "samples" | "requests" => return samples(&state, map),
@@ -397,9 +397,9 @@ impl<'de> Deserialize<'de> for Written {
 }
 
 /// Why there is no value, for the person who reads the decision.
-fn cause<E: de::Error>(why: String) -> Result<String, E> {
+fn cause<E: de::Error>(state: &str, why: String) -> Result<String, E> {
     if why.trim().is_empty() {
-        return Err(E::custom("say why there is no value, as in {\"missing\": \"scrape failed\"}"));
+        return Err(E::custom(format!("say why there is no value, as in {{\"{state}\": \"scrape failed\"}}")));
     }
     Ok(why)
 }
@@ -509,7 +509,7 @@ mod tests {
             (
                 "a state without a cause",
                 r#"{"now_ms": 0, "current": 1, "readings": {"a": {"missing": ""}}}"#,
-                "readings.a.missing: say why there is no value",
+                "readings.a: say why there is no value, as in {\"missing\": \"scrape failed\"}",
             ),
             (
                 "a sample twice",
