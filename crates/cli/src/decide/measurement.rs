@@ -51,13 +51,18 @@ impl<'a> Measurement<'a> {
         effect: Option<Effect>,
         trace: &'a Trace,
     ) -> Self {
-        let (state, cause) = reading.state();
+        let value = metric.value(*reading, look);
+        let (state, cause) = match reading.state() {
+            // A value of which nothing could be made, as samples of instances that don't count.
+            ("value", _) if value.is_none() => ("invalid", "no usable samples"),
+            told => told,
+        };
         let plain = Self {
             name: &metric.name,
             target: metric.target,
             state,
             cause,
-            reading: metric.value(*reading, look),
+            reading: value,
             against: metric.amount(look.current),
             ratio: metric.ratio(*reading, look),
             total: false,
@@ -84,10 +89,7 @@ impl<'a> Measurement<'a> {
 impl fmt::Display for Measurement<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(reading) = self.reading else {
-            return match self.cause {
-                "" => f.write_str(self.state),
-                cause => write!(f, "{}: {cause}", self.state),
-            };
+            return write!(f, "{}: {}", self.state, self.cause);
         };
         write!(f, "{}", Short(reading))?;
         match self.target {

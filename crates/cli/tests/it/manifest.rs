@@ -220,10 +220,14 @@ fn what_was_measured_is_what_the_proposal_was_made_from() {
     assert!(out.contains("    queue  5 against 5 a replica, ratio 1\n"), "{out}");
     let out = explained(WEB, r#"{"now_ms": 0, "current": 4, "readings": {"cpu": 96.7, "queue": {"stale": "old"}}}"#);
     assert!(out.contains("    cpu    96 % against 50 %, ratio 1.92\n"), "{out}");
-    let samples =
-        r#"{"now_ms": 0, "current": 1, "instances": [{"name": "a"}], "readings": {"cpu": {"samples": {"a": 1}}}}"#;
-    let out = explained(WEB, samples);
-    assert!(out.contains("    cpu    invalid: what the instances request is not known\n"), "{out}");
+    // Outside the bounds no metric is looked at; what is measured is told all the same.
+    for (current, cause) in [(2, "what the instances request is not known"), (1, "no usable samples")] {
+        let look = format!(
+            r#"{{"now_ms": 0, "current": {current}, "instances": [{{"name": "a"}}], "readings": {{"cpu": {{"samples": {{"a": 1}}}}}}}}"#
+        );
+        let out = explained(WEB, &look);
+        assert!(out.contains(&format!("    cpu    invalid: {cause}\n")), "{out}");
+    }
 }
 
 #[test]
