@@ -12,9 +12,9 @@ use crate::algorithm::ScalingAlgorithm;
 use crate::config::ConfigError;
 use crate::failure::EvaluateError;
 use crate::observation::Observation;
-use crate::proposal::{Hold, Need, Proposal};
+use crate::proposal::{Need, Proposal};
 use crate::state::{StateError, StateReader};
-use crate::trace::{Direction, Effect, Reason, Trace};
+use crate::trace::{Direction, Effect, Hold, Reason, Trace};
 
 /// One answer made of several algorithms' by a [`Rule`], and kept between floors and ceilings.
 ///

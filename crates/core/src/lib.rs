@@ -52,8 +52,15 @@ pub use instance::{InstanceState, Phase, Readiness, Sample, Samples};
 pub use manager::{AlgorithmManager, ReadingsMismatch, Reconfigured, WorkloadError, WorkloadId};
 pub use metric::{Metric, MetricKind, Reading, Target};
 pub use observation::{Action, Observation};
+<<<<<<< HEAD
 pub use policy::{AlgorithmSpec, HoldOutsideBounds, MemberSpec, Metadata, Policy, PolicySpec, StageSpec, TargetRef};
 pub use proposal::{Hold, Need, Proposal};
+=======
+pub use policy::{
+    AlgorithmSpec, FailureSpec, HoldOutsideBounds, MemberSpec, Metadata, Policy, PolicySpec, StageSpec, TargetRef,
+};
+pub use proposal::{Need, Proposal};
+>>>>>>> cli
 pub use quantity::{Quantity, QuantityError};
 pub use registry::{
     AlgorithmFactory, CombinatorFactory, Description, RegisterError, Registry, Setup, StageFactory, algorithm_factory,
@@ -67,6 +74,8 @@ pub use stage::smoothed::{Smoothed, SmoothedConfig};
 pub use stage::stabilized::{Stabilized, StabilizedConfig};
 pub use state::{StateError, StateReader, write_time};
 pub use time::{Span, Timestamp};
-pub use trace::{DetailedReason, Direction, Effect, Judged, Mark, Reason, ReasonRecord, TextId, Trace};
+pub use trace::{
+    DetailedReason, Direction, Effect, Hold, Judged, Lasting, Mark, Reason, ReasonRecord, Short, TextId, Trace,
+};
 pub use units::{Fraction, Positive, RangeError, SmoothingFactor, StepDown, StepUp, Tolerance, Tolerances, Weight};
 pub use watermark::{Watermark, WatermarkConfig};

@@ -31,6 +31,15 @@ pub struct Policy {
     pub spec: PolicySpec,
 }
 
+/// What a document says of itself, whatever else is in it.
+#[derive(Deserialize)]
+struct Header {
+    #[serde(rename = "apiVersion")]
+    _api_version: ApiVersion,
+    #[serde(rename = "kind")]
+    _kind: Kind,
+}
+
 /// The version of the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ApiVersion {
@@ -312,6 +321,8 @@ impl Policy {
         if Manifest::is_one(document) {
             return Ok(Manifest::from_value(document)?.policy());
         }
+        // Before the rest, which makes sense only in a document of this kind and version.
+        let _: Header = parse_config(document)?;
         let policy: Self = parse_config(document)?;
         if policy.metadata.name.is_empty() {
             return Err(ConfigError::new("metadata.name", "a policy needs a name"));

@@ -15,11 +15,15 @@ use crate::config::ConfigError;
 use crate::failure::EvaluateError;
 use crate::metric::{Metric, Reading, Target};
 use crate::observation::Observation;
+<<<<<<< HEAD
 use crate::proposal::{Hold, Need, Proposal};
 use crate::rounding::floor;
+=======
+use crate::proposal::{Need, Proposal};
+>>>>>>> cli
 use crate::state::{StateError, StateReader};
 use crate::time::{Span, Timestamp};
-use crate::trace::{Effect, Reason, Trace};
+use crate::trace::{Effect, Hold, Reason, Trace};
 use crate::window::Averaging;
 
 /// Configuration of [`KnativeKpa`], in the words of Knative's annotations.

@@ -146,6 +146,11 @@ fn a_failure_is_answered_by_the_declared_fallback_inside_the_bounds() {
         let reasons = trace.records(&policy.metrics);
         assert_eq!(reasons[0].text, "the algorithm failed: the oracle is silent");
         assert_eq!(reasons[1].text, format!("the declared fallback answers: {words}"));
+        // The same as data, for programs.
+        let details = trace.details(&policy.metrics);
+        let message = details[0].effect["message"].as_str().expect("text");
+        assert_eq!(reasons[0].text, format!("the algorithm failed: {message}"));
+        assert_eq!(details[1].effect["fallback"], words);
     }
 }
 
