@@ -3,6 +3,7 @@
 pub mod aibrix;
 mod algorithm;
 mod bounds;
+mod capability;
 mod comparison;
 pub mod combinator;
 mod config;
@@ -33,6 +34,7 @@ pub use algorithm::ratio::WhenMissing;
 pub use algorithm::weighted_ratio::{WeightedRatio, WeightedRatioConfig};
 pub use algorithm::{ScalingAlgorithm, algorithm_fn};
 pub use bounds::{Bounds, BoundsError, MAX_REPLICAS};
+pub use capability::{Capability, MetricNeed, Needs};
 pub use combinator::{Combined, Member};
 pub use config::{ConfigError, near_miss, parse_config, read_config};
 pub use decision::{Decision, Outcome};
