@@ -5,6 +5,7 @@ mod algorithm;
 mod bounds;
 #[doc = include_str!("../docs/choosing.md")]
 pub mod choosing {}
+mod capability;
 pub mod combinator;
 mod comparison;
 mod config;
@@ -39,6 +40,7 @@ pub use algorithm::ratio::WhenMissing;
 pub use algorithm::weighted_ratio::{WeightedRatio, WeightedRatioConfig};
 pub use algorithm::{ScalingAlgorithm, algorithm_fn};
 pub use bounds::{Bounds, BoundsError, MAX_REPLICAS};
+pub use capability::{Capability, MetricNeed, Needs};
 pub use combinator::{Combined, Member};
 pub use config::{ConfigError, near_miss, parse_config, read_config};
 pub use decision::{Decision, Outcome};
