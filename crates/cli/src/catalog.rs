@@ -5,13 +5,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-<<<<<<< HEAD
 use setpoint::{AlgorithmSpec, ConfigError, Policy, RegisterError, Registry};
-use setpoint_wasm::{Host, HostConfig, Plugin};
-=======
-use setpoint::{AlgorithmSpec, ConfigError, FailureSpec, Policy, RegisterError, Registry};
 use setpoint_wasm::{Plugin, PluginHost, PluginHostBuilder};
->>>>>>> wasm
 
 use crate::document::Document;
 use crate::error::BadInput;

@@ -3,12 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt::Write as _;
 
-<<<<<<< HEAD
-use serde_json::Value;
-use setpoint::{DetailedReason, ReasonRecord, Target};
-=======
-use setpoint::{Decision, Direction, Effect, Metric, Reason, ReasonRecord, Short, Trace};
->>>>>>> cli
+use setpoint::{Decision, Direction, Effect, Metric, Reason, ReasonRecord, Short, Trace, failure};
 
 use super::measurement::Measurement;
 use crate::output::{BOLD, DIM};
@@ -67,26 +62,19 @@ fn verdict(Decision { current, desired, .. }: &Decision) -> String {
     }
 }
 
-<<<<<<< HEAD
-/// The last reason that says more than that a number became whole: what the count in the end hung on.
-fn cause(reasons: &[DetailedReason]) -> Option<&str> {
-    let decisive = |reason: &&DetailedReason| {
-        let record = &reason.record;
-        // That an algorithm is tried and answers again is news, but not why it answers what it does.
-        let is_news = ["trial", "recovered"].iter().any(|fact| reason.effect.get("fact").is_some_and(|is| is == fact));
-        record.stage != "rounding" && !is_news && reason.effect.get("kind").is_some_and(|kind| kind != "highest")
-    };
-=======
 /// The reason that the count in the end hung on: the last that says more than that a number became whole, or that
 /// the algorithm, for the reason before, wants to be left alone.
 fn cause(reasons: &[Reason]) -> Option<usize> {
-    let says_more =
-        |reason: &Reason| !matches!(reason.effect, Effect::RoundedUp | Effect::Highest { .. } | Effect::Suspended);
+    let says_more = |reason: &Reason| match reason.effect {
+        Effect::RoundedUp | Effect::Highest { .. } | Effect::Suspended => false,
+        // That an algorithm is tried and answers again is news, but not why it answers what it does.
+        Effect::Failure(fact) => !matches!(fact, failure::Fact::Trial { .. } | failure::Fact::Recovered { .. }),
+        _ => true,
+    };
     let last = reasons.iter().rposition(says_more).or(reasons.len().checked_sub(1))?;
     if !matches!(reasons[last].effect, Effect::Proposed { .. } | Effect::Unusable { .. }) {
         return Some(last);
     }
->>>>>>> cli
     // Of several proposals it was the highest, which the reason after them names.
     let highest = reasons.iter().rev().find_map(|reason| match reason.effect {
         Effect::Highest { metric, .. } => Some(metric),
@@ -101,40 +89,19 @@ fn hold(reason: &Reason, decision: &Decision) -> Option<String> {
     let lasting = reason.effect.lasting()?;
     let desired = f64::from(decision.desired);
     let held = match lasting.direction {
+        _ if matches!(reason.effect, Effect::Failure(failure::Fact::Quarantined { .. })) => {
+            "the algorithm is not asked".to_owned()
+        }
+        _ if matches!(reason.effect, Effect::Failure(failure::Fact::LastGood { .. })) => {
+            format!("{} stands in", Short(reason.to))
+        }
         Some(Direction::Up) => format!("no more than {}", Short(reason.to.max(desired))),
         Some(Direction::Down) => format!("no fewer than {}", Short(reason.to.min(desired))),
         None => format!("at {}", Short(desired)),
     };
-<<<<<<< HEAD
-    match (reading, ratio) {
-        (Some(reading), Some(ratio)) => format!("{} against {target}, ratio {}", short(*reading), short(*ratio)),
-        (Some(reading), None) => format!("{} against {target}, which makes no ratio", short(*reading)),
-        (None, _) if cause.is_empty() => format!("no usable samples, against {target}"),
-        (None, _) => format!("{state}: {cause}"),
-    }
-}
-
-/// What goes on holding the count, and until when.
-fn hold(reason: &DetailedReason, now_ms: i64) -> Option<String> {
-    let until = reason.effect.get("until_ms")?.as_i64()?;
-    let left = Duration::from_millis(reason.effect.get("left_ms")?.as_u64()?);
-    let to = short(reason.record.to);
-    let what = match (reason.effect.get("fact").and_then(Value::as_str), reason.effect.get("direction")) {
-        (Some("quarantined"), _) => "the algorithm is not asked".to_owned(),
-        (Some("last_good"), _) => format!("{to} stands in"),
-        (_, direction) => match direction?.as_str()? {
-            "up" => format!("no more than {to}"),
-            _ => format!("no fewer than {to}"),
-        },
-    };
-    let at = if now_ms >= SINCE_2001 { format!(", until {}", time(until)) } else { String::new() };
-    let left = humantime::format_duration(left);
-    Some(format!("{what} for {left}{at} ({})", reason.record.stage))
-=======
     let until = lasting.until.as_millis();
     let at = if decision.now.as_millis() >= SINCE_2001 { format!(", until {}", time(until)) } else { String::new() };
     Some(format!("{held} for {}{at} ({})", humantime::format_duration(lasting.left), reason.stage))
->>>>>>> cli
 }
 
 /// Before this, in milliseconds since 1970, a time is taken as one since some start.

@@ -10,11 +10,11 @@ use crate::config::ConfigError;
 use crate::metric::Metric;
 use crate::observation::Observation;
 use crate::policy::AlgorithmSpec;
-use crate::proposal::{Hold, Need, Proposal};
+use crate::proposal::{Need, Proposal};
 use crate::registry::Registry;
 use crate::state::{StateError, StateReader};
 use crate::time::Timestamp;
-use crate::trace::{Effect, Reason, Trace};
+use crate::trace::{Effect, Hold, Reason, Trace};
 
 /// A policy's fallback with what it remembers.
 pub(crate) struct Fallback {
@@ -162,7 +162,9 @@ impl LastGood {
         }
         let current = f64::from(look.current);
         let (proposal, to) = match good {
-            Good::Need(need) => (Proposal::Need(Need::replicas(need).expect("a need is finite and not negative")), need),
+            Good::Need(need) => {
+                (Proposal::Need(Need::replicas(need).expect("a need is finite and not negative")), need)
+            }
             Good::Hold => (Proposal::Hold(Hold::Said), current),
             Good::Suspend => (Proposal::Suspend, current),
         };

@@ -15,12 +15,8 @@ use crate::config::ConfigError;
 use crate::failure::EvaluateError;
 use crate::metric::{Metric, Reading, Target};
 use crate::observation::Observation;
-<<<<<<< HEAD
-use crate::proposal::{Hold, Need, Proposal};
-use crate::rounding::floor;
-=======
 use crate::proposal::{Need, Proposal};
->>>>>>> cli
+use crate::rounding::floor;
 use crate::state::{StateError, StateReader};
 use crate::time::{Span, Timestamp};
 use crate::trace::{Effect, Hold, Reason, Trace};

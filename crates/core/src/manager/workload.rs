@@ -61,7 +61,8 @@ impl Workload {
             pipeline = Box::new(Restrained::new(pipeline, behavior).map_err(|error| error.under("behavior"))?);
             lineage.push_str(" > behavior");
         }
-        let fallback = Fallback::build(&policy.on_failure, registry, metrics).map_err(|error| error.under("onFailure"))?;
+        let fallback =
+            Fallback::build(&policy.on_failure, registry, metrics).map_err(|error| error.under("onFailure"))?;
         Ok(Self {
             lineage,
             pipeline,
@@ -112,7 +113,6 @@ impl Workload {
         let note = |fact, at: f64, trace: &mut Trace| {
             trace.push(|| Reason::new(failure::STAGE, at, at, Effect::Failure(fact)));
         };
-<<<<<<< HEAD
         let failures = self.quarantine.failures();
         let next = self.quarantine.next(look.now);
         match next {
@@ -120,26 +120,12 @@ impl Workload {
             Next::Trial => {
                 self.totals.trials += 1;
                 note(Fact::Trial { failures }, current, trace);
-=======
-        let fell_back = |to: f64, text: fmt::Arguments<'_>, trace: &mut Trace| {
-            let fallback = trace.keep(text);
-            trace.push(|| Reason::new(FALLBACK, current, to, Effect::FellBack { fallback }));
-        };
-        // What the failed attempt wrote up to its failure led to nothing.
-        trace.clear();
-        fail(error, trace);
-        match &mut self.on_failure {
-            OnFailure::Hold => {
-                fell_back(current, format_args!("hold"), trace);
-                Proposal::Hold(crate::trace::Hold::Said)
->>>>>>> cli
             }
             Next::Wait { until } => {
                 self.totals.waits += 1;
                 note(Fact::Quarantined { failures, until, left: until.since(look.now) }, current, trace);
                 return None;
             }
-<<<<<<< HEAD
         }
         let begin = trace.mark();
         match self.pipeline.evaluate(look, trace) {
@@ -167,14 +153,6 @@ impl Workload {
                     note(Fact::Quarantined { failures, until, left: until.since(look.now) }, current, trace);
                 }
                 None
-=======
-            OnFailure::Algorithm { name, algorithm } => {
-                fell_back(current, format_args!("{name}"), trace);
-                algorithm.evaluate(observation, trace).unwrap_or_else(|error| {
-                    fail(&error, trace);
-                    Proposal::Hold(crate::trace::Hold::Said)
-                })
->>>>>>> cli
             }
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Direction, Effect};
 use crate::time::Timestamp;
-use crate::{aibrix, knative, nomad, watermark};
+use crate::{aibrix, failure, knative, nomad, watermark};
 
 /// For how long an effect would be the same, if nothing else changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,11 @@ impl Effect {
             Self::Knative(knative::Fact::Delayed { until, left } | knative::Fact::Panic { until, left, .. }) => {
                 (Some(Direction::Down), until, left)
             }
-            Self::Cooling { until, left } | Self::Nomad(nomad::Fact::Cooldown { until, left }) => (None, until, left),
+            Self::Cooling { until, left }
+            | Self::Nomad(nomad::Fact::Cooldown { until, left })
+            | Self::Failure(
+                failure::Fact::Quarantined { until, left, .. } | failure::Fact::LastGood { until, left, .. },
+            ) => (None, until, left),
             _ => return None,
         };
         Some(Lasting { direction, until, left })

@@ -87,7 +87,7 @@ impl Trace {
 const fn told(effect: &Effect) -> Option<(&'static str, TextId)> {
     match *effect {
         Effect::Unusable { cause, .. } => Some(("cause", cause)),
-        Effect::Failed { message } => Some(("message", message)),
+        Effect::Failed { message, .. } => Some(("message", message)),
         Effect::FellBack { fallback } => Some(("fallback", fallback)),
         Effect::Combined { member, .. } => Some(("member", member)),
         _ => None,
