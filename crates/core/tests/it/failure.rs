@@ -369,7 +369,7 @@ fn reasons_are_data_too() {
     assert_eq!(
         Value::from(effects),
         json!([
-            { "kind": "failed", "cause": "trap" },
+            { "kind": "failed", "cause": "trap", "message": "as the test says" },
             { "kind": "failure", "fact": "quarantined", "failures": 2, "until_ms": 12_000, "left_ms": 10_000 },
             { "kind": "failure", "fact": "last_good", "age_ms": 2000, "until_ms": 60_000, "left_ms": 58_000 },
             { "kind": "rounded_up" },
