@@ -246,3 +246,54 @@ fn a_comparison_has_a_policy_of_every_algorithm() {
         assert!(policies.contains(&name) || name == "plugin", "{name} is not compared");
     }
 }
+
+/// The example is six lines of algorithm: a burst is met at once, and what it took goes no faster than HPA's rules allow.
+#[test]
+fn knatives_panic_goes_up_at_once_and_hpas_behavior_comes_down_slowly() {
+    let example = include_str!("../../../../examples/policies/knative-under-hpa.yaml");
+    let algorithm = &example[example.find("  algorithm:").expect("an algorithm")..];
+    assert_eq!(algorithm.lines().count(), 6, "{algorithm}");
+    let folder = Folder::new();
+    folder.write(
+        "burst.yaml",
+        "\
+apiVersion: setpoint.dev/v1alpha1
+kind: Scenario
+metadata: { name: one-burst }
+spec:
+  duration: 1h
+  load: { sum: [ constant: { rate: 8 }, burst: { at: 10m, length: 1m, rate: 80 } ] }
+  service: { time: { mean: 500ms }, concurrency: 4 }
+  replicas: { initial: 2, startup: 5s }
+  metrics: { scrapeInterval: 5s, delay: 0s, window: 5s }
+  slo: { latency: 2s }
+",
+    );
+    // When, from what and to what, at every decision.
+    let decisions = |policy: &str| -> Vec<(u64, u64, u64)> {
+        folder.write("policy.yaml", policy);
+        let comparison = simulate(&folder, &["--scenario", "burst.yaml", "--policy", "policy.yaml"]);
+        let number = |decision: &Value, field: &str| decision[field].as_u64().expect("a number");
+        let decisions = comparison["runs"][0]["decisions"].as_array().expect("decisions").iter();
+        decisions.map(|it| (number(it, "t_ms") / 1000, number(it, "from"), number(it, "to"))).collect()
+    };
+    let calm = decisions(example);
+    // In one step, where HPA's own default allows 4 more.
+    let (burst, _, most) = *calm.iter().find(|(_, from, to)| to > from).expect("a step up");
+    assert!((600..=610).contains(&burst) && most > 20, "to {most} at {burst} s");
+    let peak = calm.iter().map(|&(.., to)| to).max().expect("decisions");
+    let needed = calm.iter().rfind(|&&(_, from, to)| to > from).expect("a step up").0;
+    let down = calm.iter().find(|(_, from, to)| to < from).expect("a step down").0;
+    assert!(down >= needed + 600, "down at {down} s, ten minutes after {needed} s");
+    for &(now, _, to) in &calm {
+        let before = calm.iter().filter(|&&(then, ..)| then <= now && then + 60 > now).map(|&(_, from, _)| from);
+        let most = before.max().unwrap_or_default();
+        assert!(to >= most * 3 / 4, "{most} to {to} within a minute, at {now} s");
+    }
+    assert_eq!(calm.last().map(|&(.., to)| to), Some(2));
+
+    // Knative alone lets go as soon as its panic is over.
+    let bare = decisions(&example[..example.find("  behavior:").expect("a behavior")]);
+    let at = |now: u64| bare.iter().find(|&&(then, ..)| then == now).map(|&(.., to)| to);
+    assert!(at(665) >= Some(peak) && at(720) == Some(2), "{bare:?}");
+}

@@ -258,13 +258,16 @@ impl Autoscaler {
         if !(stable_need.is_finite() && panic_need.is_finite()) {
             return None;
         }
-        let counted = f64::from(ready).max(1.0);
+        let counted = f64::from(ready.max(1));
         // Rounded so that each step can be of one pod at least.
         let most = ceil(spec.max_scale_up_rate * counted);
         let least = if spec.reachable { floor(counted / spec.max_scale_down_rate) } else { 0.0 };
-        // Saturates, where Go leaves it to the machine.
+        // In this order, for `least` may be above `most`. Saturates, where Go leaves it to the machine.
         #[expect(clippy::cast_possible_truncation, reason = "see above")]
-        let limit = |need: f64| need.max(least).min(most) as i32;
+        let limit = |need: f64| {
+            let need = if need < least { least } else { need };
+            (if need > most { most } else { need }) as i32
+        };
         // After the limits, and so past them.
         let activated = |need: f64, limited: i32| match i32::try_from(spec.activation_scale) {
             Ok(scale) if scale > 1 && need > 0.0 => limited.max(scale),

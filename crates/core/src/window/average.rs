@@ -138,7 +138,10 @@ impl WindowAverage {
     /// The same to the bucket of a number.
     #[inline]
     pub(crate) fn add_to(&mut self, number: i64, value: f64) {
-        match self.place(number).filter(|_| value.is_finite()) {
+        if !value.is_finite() {
+            return;
+        }
+        match self.place(number) {
             None => {}
             Some(Place::Anew) => self.begin(number, value),
             Some(Place::Known(slot)) => {
@@ -170,46 +173,51 @@ impl WindowAverage {
     /// The same in the bucket of a number.
     #[inline]
     pub(crate) fn sample_to(&mut self, number: i64, value: f64) {
-        match self.place(number).filter(|_| value.is_finite()) {
+        if !value.is_finite() {
+            return;
+        }
+        match self.place(number) {
             None => {}
             Some(Place::Anew) => self.begin(number, value),
             Some(Place::Known(slot)) => {
                 let before = std::mem::replace(&mut self.ring[slot], value);
-                self.move_total(value - before);
+                self.set_total(self.total + (value - before));
             }
             Some(Place::Ahead(buckets)) => {
                 let (start, end) = (self.head + 1, self.head + 1 + buckets);
                 self.last = Some(number);
-                if let Some(new) = self.ring.get_mut(start..end) {
-                    let gone = total(new);
-                    new.fill(value);
+                #[expect(clippy::cast_precision_loss, reason = "at most the ring's length")]
+                let new = value * buckets as f64;
+                if let Some(slots) = self.ring.get_mut(start..end) {
+                    let gone = total(slots);
+                    slots.fill(value);
                     self.head = end - 1;
-                    #[expect(clippy::cast_precision_loss, reason = "at most the ring's length")]
-                    self.move_total(value * buckets as f64 - gone);
+                    self.set_total(self.total + (new - gone));
                 } else {
                     // Added up anew once a turn of the ring: what a large value rounded away comes back.
                     let over = end - self.ring.len();
+                    let kept = total(&self.ring[over..start]);
                     self.ring[start..].fill(value);
                     self.ring[..over].fill(value);
                     self.head = over - 1;
-                    self.add_up();
+                    self.set_total(kept + new);
                 }
             }
         }
     }
 
     #[inline]
-    fn move_total(&mut self, by: f64) {
-        self.total += by;
-        if !self.total.is_finite() {
+    fn set_total(&mut self, total: f64) {
+        self.total = total;
+        if !total.is_finite() {
             self.add_up();
         }
     }
 
+    /// Step by step, for sums that leave what a double can hold.
+    #[cold]
     fn add_up(&mut self) {
-        let total = total(&self.ring);
-        self.total =
-            if total.is_finite() { total } else { self.ring.iter().fold(0.0, |total, &value| sum(total, value)) };
+        self.total = self.ring.iter().fold(0.0, |total, &value| sum(total, value));
     }
 
     /// Where a bucket is; none for one that is too late.
@@ -495,13 +503,14 @@ fn sum(one: f64, other: f64) -> f64 {
 fn total(buckets: &[f64]) -> f64 {
     let mut sums = [0.0; 4];
     let fours = buckets.chunks_exact(sums.len());
-    let rest: f64 = fours.remainder().iter().sum();
+    let rest = fours.remainder().iter().fold(0.0, |sum, value| sum + value);
     for four in fours {
         for (sum, value) in sums.iter_mut().zip(four) {
             *sum += value;
         }
     }
-    sums.iter().sum::<f64>() + rest
+    let [first, second, third, fourth] = sums;
+    (first + second) + (third + fourth) + rest
 }
 
 /// To six digits after the point.
