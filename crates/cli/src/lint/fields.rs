@@ -139,8 +139,10 @@ fn on_failure(subject: &Subject, found: &mut Vec<Finding>) {
     let PolicySpec { on_failure, quarantine, interval, .. } = &subject.spec;
     if subject.is_of_ratios() {
         let name = subject.spec.algorithm.name.as_deref().unwrap_or_default();
-        let written =
-            [("onFailure", *on_failure != FailureSpec::default()), ("quarantine", *quarantine != QuarantineSpec::default())];
+        let written = [
+            ("onFailure", *on_failure != FailureSpec::default()),
+            ("quarantine", *quarantine != QuarantineSpec::default()),
+        ];
         for (field, _) in written.into_iter().filter(|(_, written)| *written) {
             let why = format!(
                 "it is about an algorithm that fails, as a plugin can. {name} doesn't: without readings it holds, and this is not asked"

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use setpoint::{
-    AlgorithmManager, Decision, Metric, MetricKind, Observation, Outcome, PolicySpec, QuarantineSpec, Reading, Registry, Target,
-    Timestamp, Trace, WorkloadId,
+    AlgorithmManager, Decision, Metric, MetricKind, Observation, Outcome, PolicySpec, QuarantineSpec, Reading,
+    Registry, Target, Timestamp, Trace, WorkloadId,
 };
 
 use super::budget::{Budget, Spent};

@@ -192,7 +192,8 @@ spec:
     let ran = folder.run_with(&["decide", "--policy", "hostile.yaml", "--explain"], &looks);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     // What a plugin crashed of is told as it comes.
-    let told: String = ran.out.lines().filter(|line| !line.contains("failed:")).map(|line| format!("{line}\n")).collect();
+    let told: String =
+        ran.out.lines().filter(|line| !line.contains("failed:")).map(|line| format!("{line}\n")).collect();
     assert_eq!(
         told,
         "\

@@ -65,7 +65,13 @@ impl Fact {
             Self::Trial { failures } => write!(f, "the algorithm is tried again, after {}", InARow(failures)),
             Self::Recovered { failures } => write!(f, "the algorithm answers again, after {}", InARow(failures)),
             Self::LastGood { age, left, .. } => {
-                write!(f, "its last good answer, {}, is {} old and counts for {} more", Short(to), span(age), span(left))
+                write!(
+                    f,
+                    "its last good answer, {}, is {} old and counts for {} more",
+                    Short(to),
+                    span(age),
+                    span(left)
+                )
             }
             Self::NoLastGood { r#for } => write!(f, "there is no good answer of the last {}", span(r#for)),
         }

@@ -162,7 +162,9 @@ impl LastGood {
         }
         let current = f64::from(look.current);
         let (proposal, to) = match good {
-            Good::Need(need) => (Proposal::Need(Need::replicas(need).expect("a need is finite and not negative")), need),
+            Good::Need(need) => {
+                (Proposal::Need(Need::replicas(need).expect("a need is finite and not negative")), need)
+            }
             Good::Hold => (Proposal::Hold(Hold::Said), current),
             Good::Suspend => (Proposal::Suspend, current),
         };

@@ -169,11 +169,7 @@ const ALGORITHM_AFTER_LAST_GOOD: &str = "lastGood.then.algorithm";
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self {
-            consecutive_failures: 3,
-            initial_backoff: Span::from_secs(30),
-            max_backoff: Span::from_secs(600),
-        }
+        Self { consecutive_failures: 3, initial_backoff: Span::from_secs(30), max_backoff: Span::from_secs(600) }
     }
 }
 
@@ -212,7 +208,10 @@ impl QuarantineSpec {
             return Err(ConfigError::new("consecutiveFailures", message));
         }
         if initial_backoff == Span::ZERO {
-            return Err(ConfigError::new("initialBackoff", "must be above zero; for no quarantine at all, write `quarantine: never`"));
+            return Err(ConfigError::new(
+                "initialBackoff",
+                "must be above zero; for no quarantine at all, write `quarantine: never`",
+            ));
         }
         if max_backoff < initial_backoff {
             let message = format!("must be at least the initialBackoff of {initial_backoff}, got {max_backoff}");
@@ -231,7 +230,9 @@ impl<'de> Deserialize<'de> for QuarantineSpec {
             type Value = QuarantineSpec;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`never`, or a map as in `{ consecutiveFailures: 3, initialBackoff: 30s, maxBackoff: 10m }`")
+                f.write_str(
+                    "`never`, or a map as in `{ consecutiveFailures: 3, initialBackoff: 30s, maxBackoff: 10m }`",
+                )
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<QuarantineSpec, E> {

@@ -61,7 +61,8 @@ impl Workload {
             pipeline = Box::new(Restrained::new(pipeline, behavior).map_err(|error| error.under("behavior"))?);
             lineage.push_str(" > behavior");
         }
-        let fallback = Fallback::build(&policy.on_failure, registry, metrics).map_err(|error| error.under("onFailure"))?;
+        let fallback =
+            Fallback::build(&policy.on_failure, registry, metrics).map_err(|error| error.under("onFailure"))?;
         Ok(Self {
             lineage,
             pipeline,

@@ -141,35 +141,105 @@ fn a_row_of_failures_is_left_alone_for_longer_and_longer_and_one_answer_ends_it(
     let cases: [Row<'_>; 14] = [
         ("well", quick(), &[(0, TEN, true), (1, TEN, true), (2, TEN, true)]),
         ("one failure is none", quick(), &[(0, TRAP, true), (1, TEN, true), (2, TRAP, true), (3, TEN, true)]),
-        ("two begin a quarantine", quick(), &[(0, TRAP, true), (1, TRAP, true), (2, TEN, false), (10, TEN, false), (11, TEN, true)]),
-        ("an answer ends the row", quick(), &[(0, TRAP, true), (1, TRAP, true), (11, TEN, true), (12, TRAP, true), (13, TEN, true)]),
-        ("it begins anew as short as ever", quick(), &[
-            (0, TRAP, true), (1, TRAP, true), (11, TRAP, true), (31, TEN, true),
-            (32, TRAP, true), (33, TRAP, true), (42, TEN, false), (43, TEN, true),
-        ]),
-        ("failed trials double it, up to the largest", quick(), &[
-            (0, TRAP, true), (1, TRAP, true),
-            (10, TRAP, false), (11, TRAP, true),
-            (30, TRAP, false), (31, TRAP, true),
-            (60, TRAP, false), (61, TRAP, true),
-            (90, TRAP, false), (91, TRAP, true),
-        ]),
-        ("each kind of fault counts", quick(), &[
-            (0, Fail(FailureKind::Nonsense), true), (1, Fail(FailureKind::Deadline), true), (2, TEN, false),
-            (11, Fail(FailureKind::Resources), true), (12, TEN, false),
-        ]),
-        ("refusals don't count", quick(), &[(0, REFUSE, true), (1, REFUSE, true), (2, REFUSE, true), (3, REFUSE, true)]),
+        (
+            "two begin a quarantine",
+            quick(),
+            &[(0, TRAP, true), (1, TRAP, true), (2, TEN, false), (10, TEN, false), (11, TEN, true)],
+        ),
+        (
+            "an answer ends the row",
+            quick(),
+            &[(0, TRAP, true), (1, TRAP, true), (11, TEN, true), (12, TRAP, true), (13, TEN, true)],
+        ),
+        (
+            "it begins anew as short as ever",
+            quick(),
+            &[
+                (0, TRAP, true),
+                (1, TRAP, true),
+                (11, TRAP, true),
+                (31, TEN, true),
+                (32, TRAP, true),
+                (33, TRAP, true),
+                (42, TEN, false),
+                (43, TEN, true),
+            ],
+        ),
+        (
+            "failed trials double it, up to the largest",
+            quick(),
+            &[
+                (0, TRAP, true),
+                (1, TRAP, true),
+                (10, TRAP, false),
+                (11, TRAP, true),
+                (30, TRAP, false),
+                (31, TRAP, true),
+                (60, TRAP, false),
+                (61, TRAP, true),
+                (90, TRAP, false),
+                (91, TRAP, true),
+            ],
+        ),
+        (
+            "each kind of fault counts",
+            quick(),
+            &[
+                (0, Fail(FailureKind::Nonsense), true),
+                (1, Fail(FailureKind::Deadline), true),
+                (2, TEN, false),
+                (11, Fail(FailureKind::Resources), true),
+                (12, TEN, false),
+            ],
+        ),
+        (
+            "refusals don't count",
+            quick(),
+            &[(0, REFUSE, true), (1, REFUSE, true), (2, REFUSE, true), (3, REFUSE, true)],
+        ),
         ("nor do they end a row", quick(), &[(0, TRAP, true), (1, REFUSE, true), (2, TRAP, true), (3, TEN, false)]),
-        ("nor decide a trial", quick(), &[
-            (0, TRAP, true), (1, TRAP, true), (11, REFUSE, true), (12, REFUSE, true), (13, TRAP, true), (32, TEN, false), (33, TEN, true),
-        ]),
-        ("no opinion is an answer", quick(), &[(0, TRAP, true), (1, Silent, true), (2, TRAP, true), (3, Suspend, true), (4, TRAP, true), (5, TEN, true)]),
-        ("a trial waits for a look", quick(), &[(0, TRAP, true), (1, TRAP, true), (500, TRAP, true), (519, TEN, false), (520, TEN, true)]),
-        ("never", json!("never"), &[(0, TRAP, true), (1, TRAP, true), (2, TRAP, true), (3, TRAP, true), (4, TRAP, true)]),
-        ("by default after three for 30s", json!({}), &[
-            (0, TRAP, true), (15, TRAP, true), (30, TRAP, true), (45, TEN, false), (59, TEN, false), (60, TRAP, true),
-            (119, TEN, false), (120, TEN, true),
-        ]),
+        (
+            "nor decide a trial",
+            quick(),
+            &[
+                (0, TRAP, true),
+                (1, TRAP, true),
+                (11, REFUSE, true),
+                (12, REFUSE, true),
+                (13, TRAP, true),
+                (32, TEN, false),
+                (33, TEN, true),
+            ],
+        ),
+        (
+            "no opinion is an answer",
+            quick(),
+            &[(0, TRAP, true), (1, Silent, true), (2, TRAP, true), (3, Suspend, true), (4, TRAP, true), (5, TEN, true)],
+        ),
+        (
+            "a trial waits for a look",
+            quick(),
+            &[(0, TRAP, true), (1, TRAP, true), (500, TRAP, true), (519, TEN, false), (520, TEN, true)],
+        ),
+        (
+            "never",
+            json!("never"),
+            &[(0, TRAP, true), (1, TRAP, true), (2, TRAP, true), (3, TRAP, true), (4, TRAP, true)],
+        ),
+        (
+            "by default after three for 30s",
+            json!({}),
+            &[
+                (0, TRAP, true),
+                (15, TRAP, true),
+                (30, TRAP, true),
+                (45, TEN, false),
+                (59, TEN, false),
+                (60, TRAP, true),
+                (119, TEN, false),
+                (120, TEN, true),
+            ],
+        ),
     ];
     for (name, quarantine, looks) in cases {
         let mut stand = Stand::new(json!({ "quarantine": quarantine }));
@@ -189,12 +259,23 @@ fn the_last_good_answer_stands_in_until_it_is_too_old() {
     let hold = json!({ "lastGood": { "for": "60s" } });
     let six = json!({ "lastGood": { "for": "60s", "then": { "replicas": 6 } } });
     let cases: [Row<'_>; 9] = [
-        ("it is what it was", hold.clone(), &[(0, TEN, 10), (1, TRAP, 10), (59, TRAP, 10), (60, TRAP, 4), (90, TRAP, 4)]),
+        (
+            "it is what it was",
+            hold.clone(),
+            &[(0, TEN, 10), (1, TRAP, 10), (59, TRAP, 10), (60, TRAP, 4), (90, TRAP, 4)],
+        ),
         ("then what the policy says", six.clone(), &[(0, TEN, 10), (59, TRAP, 10), (60, TRAP, 6)]),
-        ("or another algorithm", json!({ "lastGood": { "for": "60s", "then": { "algorithm": { "name": "nomad-fixed-value", "config": { "value": 7 } } } } }),
-            &[(0, TEN, 10), (59, TRAP, 10), (60, TRAP, 7)]),
+        (
+            "or another algorithm",
+            json!({ "lastGood": { "for": "60s", "then": { "algorithm": { "name": "nomad-fixed-value", "config": { "value": 7 } } } } }),
+            &[(0, TEN, 10), (59, TRAP, 10), (60, TRAP, 7)],
+        ),
         ("without one too", six.clone(), &[(0, TRAP, 6), (1, Silent, 4), (2, TRAP, 6)]),
-        ("a newer one counts", six.clone(), &[(0, TEN, 10), (50, Act::Need(12.0), 12), (61, TRAP, 12), (109, TRAP, 12), (110, TRAP, 6)]),
+        (
+            "a newer one counts",
+            six.clone(),
+            &[(0, TEN, 10), (50, Act::Need(12.0), 12), (61, TRAP, 12), (109, TRAP, 12), (110, TRAP, 6)],
+        ),
         ("a hold holds again", six.clone(), &[(0, TEN, 10), (1, Act::Hold, 4), (2, TRAP, 4), (61, TRAP, 6)]),
         ("hands off stay off", six.clone(), &[(0, TEN, 10), (1, Suspend, 4), (2, TRAP, 4), (61, TRAP, 6)]),
         ("to have no opinion is no answer", six.clone(), &[(0, TEN, 10), (1, Silent, 4), (2, TRAP, 10), (60, TRAP, 6)]),
@@ -203,7 +284,9 @@ fn the_last_good_answer_stands_in_until_it_is_too_old() {
     for (name, on_failure, looks) in cases {
         for restarting in [false, true] {
             // Quarantined or not, it answers.
-            for quarantine in [json!("never"), json!({ "consecutiveFailures": 1, "initialBackoff": "1ms", "maxBackoff": "1ms" })] {
+            for quarantine in
+                [json!("never"), json!({ "consecutiveFailures": 1, "initialBackoff": "1ms", "maxBackoff": "1ms" })]
+            {
                 let mut stand = Stand::new(json!({ "onFailure": on_failure, "quarantine": quarantine }));
                 for &(second, act, want) in looks {
                     assert_eq!(stand.at(second, act).0, want, "{name}, at {second}");
@@ -281,7 +364,8 @@ fn reasons_are_data_too() {
     for (second, act) in [(0, TEN), (1, TRAP), (2, TRAP)] {
         stand.at(second, act);
     }
-    let effects: Vec<Value> = stand.trace.details(&stand.policy.metrics).into_iter().map(|reason| reason.effect.into()).collect();
+    let effects: Vec<Value> =
+        stand.trace.details(&stand.policy.metrics).into_iter().map(|reason| reason.effect.into()).collect();
     assert_eq!(
         Value::from(effects),
         json!([
@@ -295,7 +379,8 @@ fn reasons_are_data_too() {
 
 #[test]
 fn a_new_policy_is_tried_at_once_and_keeps_the_last_good_answer_and_the_totals() {
-    let with = |max: u32| json!({ "maxReplicas": max, "onFailure": { "lastGood": { "for": "60s" } }, "quarantine": quick() });
+    let with =
+        |max: u32| json!({ "maxReplicas": max, "onFailure": { "lastGood": { "for": "60s" } }, "quarantine": quick() });
     let mut stand = Stand::new(with(40));
     for (second, act) in [(0, TEN), (1, TRAP), (2, TRAP), (3, TRAP)] {
         stand.at(second, act);
@@ -360,12 +445,21 @@ fn what_can_t_do_anything_is_refused_where_it_is_written() {
             "quarantine.maxBackoff: must be at least the initialBackoff of 2m, got 1m",
         ),
         (json!({ "quarantine": { "initialBackoff": "11m" } }), "quarantine.maxBackoff: must be at least"),
-        (json!({ "quarantine": { "max": "1m" } }), "quarantine.max: unknown field `max`; known: `consecutiveFailures`, `initialBackoff`, `maxBackoff`"),
+        (
+            json!({ "quarantine": { "max": "1m" } }),
+            "quarantine.max: unknown field `max`; known: `consecutiveFailures`, `initialBackoff`, `maxBackoff`",
+        ),
         (json!({ "quarantine": "nevr" }), "quarantine: unknown value `nevr`; did you mean `never`?"),
         (json!({ "quarantine": 3 }), "quarantine: invalid type: integer `3`, expected `never`, or a map as in"),
-        (json!({ "onFailure": { "lastGod": {} } }), "onFailure: unknown value `lastGod`; did you mean `lastGood`? known: `hold`, `lastGood`, `replicas`, `algorithm`"),
+        (
+            json!({ "onFailure": { "lastGod": {} } }),
+            "onFailure: unknown value `lastGod`; did you mean `lastGood`? known: `hold`, `lastGood`, `replicas`, `algorithm`",
+        ),
         (json!({ "onFailure": { "lastGood": {} } }), "onFailure.lastGood: missing field `for`"),
-        (json!({ "onFailure": { "lastGood": { "for": "1s" } } }), "onFailure.lastGood.for: must be longer than the interval of 1s"),
+        (
+            json!({ "onFailure": { "lastGood": { "for": "1s" } } }),
+            "onFailure.lastGood.for: must be longer than the interval of 1s",
+        ),
         (
             json!({ "onFailure": { "lastGood": { "for": "5m", "then": { "lastGood": { "for": "5m" } } } } }),
             "onFailure.lastGood.then: unknown value `lastGood`; known: `hold`, `replicas`, `algorithm`",
@@ -409,7 +503,9 @@ fn what_a_policy_says_of_failures_is_written_as_it_is_read() {
 fn a_warm_quarantine_allocates_nothing_and_neither_does_the_last_good_answer() {
     for on_failure in [json!("hold"), json!({ "replicas": 6 }), json!({ "lastGood": { "for": "1d" } })] {
         for trace in [Trace::new(), Trace::off()] {
-            let mut stand = Stand::new(json!({ "onFailure": on_failure, "quarantine": { "consecutiveFailures": 1, "maxBackoff": "1d", "initialBackoff": "1d" } }));
+            let mut stand = Stand::new(
+                json!({ "onFailure": on_failure, "quarantine": { "consecutiveFailures": 1, "maxBackoff": "1d", "initialBackoff": "1d" } }),
+            );
             stand.trace = trace;
             for second in 0..60 {
                 stand.at(second, TEN);
