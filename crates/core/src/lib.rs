@@ -3,6 +3,9 @@
 pub mod aibrix;
 mod algorithm;
 mod bounds;
+#[doc = include_str!("../docs/choosing.md")]
+pub mod choosing {}
+mod capability;
 pub mod combinator;
 mod comparison;
 mod config;
@@ -20,6 +23,7 @@ mod policy;
 mod proposal;
 mod quantity;
 mod registry;
+mod rounding;
 mod stage;
 mod state;
 mod time;
@@ -36,6 +40,7 @@ pub use algorithm::ratio::WhenMissing;
 pub use algorithm::weighted_ratio::{WeightedRatio, WeightedRatioConfig};
 pub use algorithm::{ScalingAlgorithm, algorithm_fn};
 pub use bounds::{Bounds, BoundsError, MAX_REPLICAS};
+pub use capability::{Capability, MetricNeed, Needs};
 pub use combinator::{Combined, Member};
 pub use config::{ConfigError, near_miss, parse_config, read_config};
 pub use decision::{Decision, Outcome};
@@ -50,7 +55,7 @@ pub use manager::{AlgorithmManager, ReadingsMismatch, Reconfigured, WorkloadErro
 pub use metric::{Metric, MetricKind, Reading, Target};
 pub use observation::{Action, Observation};
 pub use policy::{AlgorithmSpec, HoldOutsideBounds, MemberSpec, Metadata, Policy, PolicySpec, StageSpec, TargetRef};
-pub use proposal::{Hold, Need, Proposal};
+pub use proposal::{Need, Proposal};
 pub use quantity::{Quantity, QuantityError};
 pub use registry::{
     AlgorithmFactory, CombinatorFactory, Description, RegisterError, Registry, Setup, StageFactory, algorithm_factory,
@@ -64,6 +69,8 @@ pub use stage::smoothed::{Smoothed, SmoothedConfig};
 pub use stage::stabilized::{Stabilized, StabilizedConfig};
 pub use state::{StateError, StateReader, write_time};
 pub use time::{Span, Timestamp};
-pub use trace::{DetailedReason, Direction, Effect, Judged, Mark, Reason, ReasonRecord, TextId, Trace};
+pub use trace::{
+    DetailedReason, Direction, Effect, Hold, Judged, Lasting, Mark, Reason, ReasonRecord, Short, TextId, Trace,
+};
 pub use units::{Fraction, Positive, RangeError, SmoothingFactor, StepDown, StepUp, Tolerance, Tolerances, Weight};
 pub use watermark::{Watermark, WatermarkConfig};

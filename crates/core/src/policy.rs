@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::bounds::{Bounds, BoundsError};
+use crate::capability::Capability;
 use crate::combinator::Role;
 use crate::config::{ConfigError, parse_config};
 use crate::failure::{FailureSpec, QuarantineSpec};
@@ -29,6 +30,15 @@ pub struct Policy {
     pub metadata: Metadata,
     /// What it says.
     pub spec: PolicySpec,
+}
+
+/// What a document says of itself, whatever else is in it.
+#[derive(Deserialize)]
+struct Header {
+    #[serde(rename = "apiVersion")]
+    _api_version: ApiVersion,
+    #[serde(rename = "kind")]
+    _kind: Kind,
 }
 
 /// The version of the document.
@@ -150,6 +160,9 @@ pub struct AlgorithmSpec {
     /// What a combinator asks. Only for one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub of: Vec<MemberSpec>,
+    /// What a plugin is granted beyond its observations. Default: nothing.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub capabilities: BTreeSet<Capability>,
 }
 
 /// One of the algorithms that a combinator asks.
@@ -182,7 +195,7 @@ impl AlgorithmSpec {
     /// The algorithm registered as `name`, with `config`.
     #[must_use]
     pub fn named(name: impl Into<String>, config: Value) -> Self {
-        Self { name: Some(name.into()), plugin: None, config, of: Vec::new() }
+        Self { name: Some(name.into()), config, ..Self::default() }
     }
 
     /// The combinator registered as `name`, of `members`.
@@ -312,6 +325,8 @@ impl Policy {
         if Manifest::is_one(document) {
             return Ok(Manifest::from_value(document)?.policy());
         }
+        // Before the rest, which makes sense only in a document of this kind and version.
+        let _: Header = parse_config(document)?;
         let policy: Self = parse_config(document)?;
         if policy.metadata.name.is_empty() {
             return Err(ConfigError::new("metadata.name", "a policy needs a name"));

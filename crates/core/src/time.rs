@@ -75,6 +75,7 @@ pub(crate) fn millis(duration: Duration) -> i64 {
 impl Add<Duration> for Timestamp {
     type Output = Self;
 
+    #[inline]
     fn add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(millis(duration)))
     }

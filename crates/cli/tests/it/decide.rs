@@ -44,6 +44,10 @@ fn one_decision_a_line_with_its_reasons() {
             { "stage": "rounding", "from": 7.5, "to": 8, "text": "7.5 rounded up" },
         ])
     );
+    let effect = &decisions[1]["reasons"][0]["effect"];
+    assert_eq!(effect, &json!({ "kind": "unusable", "metric": "p99", "state": "stale", "cause": "90 s old" }));
+    let queue = &decisions[1]["metrics"][1];
+    assert_eq!(json!([queue["reading"], queue["against"], queue["ratio"]]), json!([90.0, 20.0, 4.5]));
     // For a person the same, without colours where nobody looks.
     let ran = folder.run(&["decide", "--policy", "chat.yaml", "--observations", "looks.jsonl"]);
     assert!(
@@ -160,6 +164,10 @@ spec:
             assert_eq!(decision["desired"], 6, "{how}");
             let text = decision["reasons"][0]["text"].as_str().expect("text");
             assert!(text.starts_with("the algorithm failed: plugin hostile "), "{how}: {text}");
+            // The same as data.
+            let message = decision["reasons"][0]["effect"]["message"].as_str().expect("a message");
+            assert!(text.ends_with(message) && message.starts_with("plugin hostile "), "{how}: {message}");
+            assert_eq!(decision["reasons"][1]["effect"]["fallback"], "6 replicas", "{how}");
         }
     }
 }

@@ -178,3 +178,71 @@ fn quiet_prints_nothing() {
     let ran = folder.run(&["simulate", "--quiet", "--scenario", "hour.yaml"]);
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "", ""));
 }
+
+fn root() -> &'static std::path::Path {
+    std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// `setpoint simulate --compare` over one of `examples/scenarios`.
+fn compare(scenario: &str) -> Value {
+    let file = root().join(format!("examples/scenarios/{scenario}.yaml"));
+    simulate(&Folder::new(), &["--compare", "--scenario", file.to_str().expect("a path in UTF-8")])
+}
+
+/// The other columns of the table take minutes without optimization.
+#[test]
+fn the_page_on_which_algorithm_when_says_what_was_measured() {
+    let page = std::fs::read_to_string(root().join("crates/core/docs/choosing.md")).expect("the page");
+    let (_, table) = page.split_once("<!-- measured -->\n").expect("a table");
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    for scenario in ["ramp", "step"] {
+        let column = rows[0].iter().position(|title| *title == scenario).expect("a column");
+        let comparison = compare(scenario);
+        let runs = comparison["runs"].as_array().expect("a list");
+        assert_eq!(runs.len(), rows.len() - 2, "a row a policy");
+        for (run, row) in runs.iter().zip(&rows[2..]) {
+            let summary = &run["summary"];
+            let number = |name: &str| summary[name].as_f64().expect("a number");
+            let late = 100.0 * number("slo_violation_ratio");
+            let late = if late < 10.0 { format!("{late:.2}") } else { format!("{late:.1}") };
+            let changes = number("scale_ups") + number("scale_downs");
+            let measured = format!("{late} / {:.1} / {changes}", number("mean_replicas"));
+            assert_eq!(row[0], format!("`{}`", run["policy"].as_str().expect("a name")), "{scenario}");
+            assert_eq!(row[column], measured, "{scenario}, {}", row[0]);
+        }
+    }
+}
+
+#[test]
+fn a_comparison_has_a_policy_of_every_algorithm() {
+    let folder = Folder::new();
+    let algorithms: Value = serde_json::from_str(&folder.run(&["algorithms", "--json"]).out).expect("JSON alone");
+    let examples: String = std::fs::read_dir(root().join("examples/policies"))
+        .expect("a folder")
+        .map(|entry| std::fs::read_to_string(entry.expect("a file").path()).expect("text"))
+        .collect();
+    let names = algorithms["algorithms"].as_array().expect("a list");
+    for name in names.iter().map(|algorithm| algorithm["name"].as_str().expect("a name")) {
+        let named = examples
+            .lines()
+            .any(|line| line.trim().trim_start_matches("algorithm: {").contains(&format!("name: {name}")));
+        assert!(named || matches!(name, "weighted-ratio" | "hpa"), "no example policy has the algorithm {name}");
+    }
+    folder.write("short.yaml", SCENARIO);
+    let comparison = simulate(&folder, &["--compare", "--scenario", "short.yaml"]);
+    let policies: Vec<&str> = comparison["runs"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|run| run["policy"].as_str().expect("a name"))
+        .collect();
+    for entry in std::fs::read_dir(root().join("examples/policies")).expect("a folder") {
+        let file = entry.expect("a file").file_name();
+        let name = file.to_str().and_then(|name| name.strip_suffix(".yaml")).expect("a policy");
+        assert!(policies.contains(&name) || name == "plugin", "{name} is not compared");
+    }
+}

@@ -10,11 +10,11 @@ use crate::config::ConfigError;
 use crate::metric::Metric;
 use crate::observation::Observation;
 use crate::policy::AlgorithmSpec;
-use crate::proposal::{Hold, Need, Proposal};
+use crate::proposal::{Need, Proposal};
 use crate::registry::Registry;
 use crate::state::{StateError, StateReader};
 use crate::time::Timestamp;
-use crate::trace::{Effect, Reason, Trace};
+use crate::trace::{Effect, Hold, Reason, Trace};
 
 /// A policy's fallback with what it remembers.
 pub(crate) struct Fallback {

@@ -30,7 +30,8 @@ fn added(mut window: WindowAverage, values: &[(i64, f64)]) -> WindowAverage {
 
 #[test]
 fn a_linear_average_counts_the_seconds_there_are() {
-    let cases: [(&str, &[(i64, f64)], i64, Option<f64>); 14] = [
+    type Case = (&'static str, &'static [(i64, f64)], i64, Option<f64>);
+    let cases: [Case; 14] = [
         ("nothing", &[], 0, None),
         ("one second", &[(7, 4.0)], 7, Some(4.0)),
         ("two values of a second add up", &[(7, 4.0), (7, 2.0)], 7, Some(6.0)),
