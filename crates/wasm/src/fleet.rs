@@ -91,10 +91,10 @@ pub enum LooksMismatch {
 enum Batch {
     /// All have an answer but those that must be asked alone.
     Answered { alone: Vec<usize> },
-    /// The store was gone before anybody was asked.
+    /// The store is gone, by no fault of batches: before anybody was asked, or for want of memory, which all in it share.
     Gone,
-    /// The store is gone, and nobody has an answer: for want of memory, which may be others', or not.
-    Failed { crowded: bool },
+    /// The store is gone, and nobody has an answer.
+    Failed,
 }
 
 type Answer = Result<Proposal, EvaluateError>;
@@ -264,9 +264,9 @@ impl Fleet {
                 alone.into_iter().for_each(|index| self.ask_each(index..index + 1, looks, into))
             }
             Batch::Gone => self.ask_each(run, looks, into),
-            Batch::Failed { crowded } => {
+            Batch::Failed => {
                 self.ask_each(run.clone(), looks, into);
-                if !crowded && into[run].iter().all(Result::is_ok) {
+                if into[run].iter().all(Result::is_ok) {
                     tracing::warn!(plugin = self.plugin.name(), "a plugin's batches fail, its workloads alone don't");
                     self.in_batches = false;
                 }
@@ -301,14 +301,13 @@ impl Fleet {
         });
         let answers = match answers {
             Ok(answers) => answers,
+            Err(error) if error.kind == FailureKind::Resources => {
+                plugin.outgrown(&mut entered, &first.place);
+                return Batch::Gone;
+            }
             Err(error) => {
-                let crowded = error.kind == FailureKind::Resources;
-                if crowded {
-                    plugin.outgrown(&mut entered, &first.place);
-                } else {
-                    plugin.break_up(&mut entered, &error);
-                }
-                return Batch::Failed { crowded };
+                plugin.break_up(&mut entered, &error);
+                return Batch::Failed;
             }
         };
         if full {

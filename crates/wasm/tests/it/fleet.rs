@@ -154,6 +154,24 @@ fn a_plugin_whose_batches_fail_is_asked_about_each_workload() {
 }
 
 #[test]
+fn a_batch_that_ran_out_of_memory_is_no_reason_to_ask_one_by_one() {
+    let plugin = hostile();
+    // A mebibyte more each for each of three looks: 120 in all, 64 fit.
+    let mut fleet = fleet(&plugin, "hoard:3", 40);
+    for seen in 0..3 {
+        assert_eq!(ask(&mut fleet, seen, &[9; 40]), [Ok(9.0); 40], "look {seen}");
+    }
+    let hoarded = plugin.counters();
+    // A store holds half as many workloads each time, until they fit.
+    for seen in 3..20 {
+        assert!(ask(&mut fleet, seen, &[9; 40]).iter().all(Result::is_ok), "look {seen}");
+    }
+    let counters = plugin.counters();
+    assert!(hoarded.stores > 2 && counters.failures() == 0, "{counters:?}");
+    assert!(counters.batches > hoarded.batches, "{counters:?}");
+}
+
+#[test]
 fn an_answer_of_no_known_kind_is_a_failure_of_its_workload() {
     let mut fleet = fleet(&hostile(), "odd-proposal:0", 2);
     let mut answers = Answers::new();
