@@ -190,13 +190,8 @@ impl Autoscaler {
             Collected::NoPods if self.exact => look.tell(trace, current, current, Fact::NoPods { metric }),
             Collected::Value(_) | Collected::NoPods | Collected::Failed => return None,
         }
-        // Only AIBrix looks into a window with nothing in it.
-        let long = windows.observe.mean().unwrap_or_default();
-        // Beside the other, so that both are added up at once.
-        let short = match self.strategy {
-            Strategy::Kpa => windows.panic.mean().unwrap_or_default(),
-            Strategy::Apa => long,
-        };
+        // Only AIBrix looks into a window with nothing in it. Side by side, so that a processor adds both up at once.
+        let (long, short) = (windows.observe.mean().unwrap_or_default(), windows.panic.mean().unwrap_or_default());
         let terms = Terms { settings: &self.settings, tolerances: look.tolerances, current };
         let target = match (self.exact, input.target) {
             (true, None) => {
@@ -274,7 +269,7 @@ impl Autoscaler {
     }
 }
 
-/// AIBrix's own, of either strategy.
+/// AIBrix's own, of either strategy. Apart, so that the default's few instructions are not between these.
 #[inline(never)]
 fn exactly(strategy: Strategy, mean: f64, target: f64, terms: Terms<'_>) -> (i32, How) {
     match strategy {

@@ -16,11 +16,9 @@ pub(crate) struct Recommendations {
     times: Vec<Timestamp>,
     proposals: Vec<f64>,
     newest: Timestamp,
-    /// Where the last one was put.
-    place: usize,
-    /// Whether those behind it are known to be in the order of their times, as usual: then each look takes the place
-    /// behind that of the look before it.
-    in_order: bool,
+    /// Where the last look put its proposal, if those behind it are in the order of their times, as usual: then the next
+    /// look takes one of their places.
+    turn: Option<usize>,
     /// The windows of the last look, and their extremes: while those are inside, no other entry has to be looked at.
     lengths: Lengths,
     lowest: (Timestamp, f64),
@@ -36,8 +34,7 @@ impl Default for Recommendations {
             times: Vec::new(),
             proposals: Vec::new(),
             newest: LONG_AGO,
-            place: 0,
-            in_order: false,
+            turn: None,
             lengths: Lengths { up: 0, down: 0, old: 0 },
             lowest: (LONG_AGO, 0.0),
             highest: (LONG_AGO, 0.0),
@@ -128,17 +125,17 @@ impl Recommendations {
     /// In the place of the last entry before `edge`, or at the end.
     #[inline]
     fn keep(&mut self, now: Timestamp, proposal: f64, edge: Timestamp) {
-        let old = |times: &[Timestamp], place: usize| times.get(place).is_some_and(|&at| at < edge);
-        let mut place = self.place + 1;
-        if self.in_order && old(&self.times, place) {
-            while old(&self.times, place + 1) {
-                place += 1;
+        let is_old = |at: &Timestamp| *at < edge;
+        let behind = self.turn.and_then(|last| self.times.get(last + 1..)).unwrap_or_default();
+        let old_behind = behind.iter().take_while(|at| is_old(at)).count();
+        let (place, in_order) = match self.turn {
+            Some(last) if old_behind > 0 => (last + old_behind, true),
+            _ => {
+                let place = self.times.iter().rposition(is_old).unwrap_or(self.times.len());
+                (place, self.times.get(place + 1..).is_none_or(<[Timestamp]>::is_sorted))
             }
-        } else {
-            place = self.times.iter().rposition(|&at| at < edge).unwrap_or(self.times.len());
-            self.in_order = self.times.get(place + 1..).is_none_or(<[Timestamp]>::is_sorted);
-        }
-        self.place = place;
+        };
+        self.turn = in_order.then_some(place);
         if let (Some(time), Some(old)) = (self.times.get_mut(place), self.proposals.get_mut(place)) {
             (*time, *old) = (now, proposal);
             self.newest = self.newest.max(now);
