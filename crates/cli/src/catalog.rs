@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use setpoint::{AlgorithmSpec, ConfigError, FailureSpec, Policy, RegisterError, Registry};
+use setpoint::{AlgorithmSpec, ConfigError, FailureSpec, Policy, PolicySpec, RegisterError, Registry, ScalingGroup};
+use setpoint_dialects::Conversion;
 use setpoint_wasm::{Host, HostConfig, Plugin};
 
 use crate::document::Document;
@@ -23,7 +24,15 @@ pub(crate) struct Catalog {
 /// A policy, ready to run, and the document that errors about it point into.
 pub(crate) struct LoadedPolicy {
     pub(crate) policy: Policy,
-    pub(crate) document: Document,
+    conversion: Conversion,
+    document: Document,
+}
+
+impl LoadedPolicy {
+    /// An error about a field of the policy, with the place in the file of what the field came from.
+    pub(crate) fn error(&self, error: &ConfigError) -> BadInput {
+        self.document.error(&ConfigError::new(self.conversion.origin(&error.path), error.message.clone()))
+    }
 }
 
 /// The policies that `simulate` compares when none are given, and the plugin that one of them names.
@@ -41,6 +50,20 @@ fn read_component(file: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(file)?.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Reads a plugin that a policy names: the file it is, and what it holds.
+trait ReadPlugin: Fn(&Path) -> Result<(PathBuf, Vec<u8>), String> {}
+
+impl<F: Fn(&Path) -> Result<(PathBuf, Vec<u8>), String>> ReadPlugin for F {}
+
+/// Reads plugins relative to the folder of the document at `path`.
+fn beside(path: &Path) -> impl ReadPlugin {
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    move |plugin: &Path| {
+        let file = folder.join(plugin);
+        read_component(&file).map(|bytes| (file, bytes)).map_err(|error| error.to_string())
+    }
 }
 
 impl Catalog {
@@ -61,18 +84,28 @@ impl Catalog {
     pub(crate) fn open_policy(&mut self, path: &Path) -> Result<LoadedPolicy, BadInput> {
         let document = Document::open(path)?;
         match self.read_policy(&document, path) {
-            Ok(policy) => Ok(LoadedPolicy { policy, document }),
+            Ok((policy, conversion)) => Ok(LoadedPolicy { policy, conversion, document }),
             Err(error) => Err(document.error(&error)),
         }
     }
 
-    /// The policy that `document`, the file at `path`, holds.
-    pub(crate) fn read_policy(&mut self, document: &Document, path: &Path) -> Result<Policy, ConfigError> {
-        let folder = path.parent().unwrap_or(Path::new(""));
-        self.policy(document, |plugin| {
-            let file = folder.join(plugin);
-            read_component(&file).map(|bytes| (file, bytes)).map_err(|error| error.to_string())
-        })
+    /// The policy that `document`, the file at `path`, holds, and what it was read from.
+    pub(crate) fn read_policy(
+        &mut self,
+        document: &Document,
+        path: &Path,
+    ) -> Result<(Policy, Conversion), ConfigError> {
+        self.policy(document, beside(path))
+    }
+
+    /// The group that `document`, the file at `path`, holds.
+    pub(crate) fn read_group(&mut self, document: &Document, path: &Path) -> Result<ScalingGroup, ConfigError> {
+        let mut group = ScalingGroup::from_value(document.value())?;
+        let read = beside(path);
+        for (index, member) in group.spec.members.iter_mut().enumerate() {
+            self.resolve(&mut member.policy, &format!("spec.members[{index}].policy"), &read)?;
+        }
+        Ok(group)
     }
 
     /// The built-in policies.
@@ -80,23 +113,26 @@ impl Catalog {
         let mut policies = Vec::new();
         for (file, text) in BUILTIN {
             let document = Document::read(file, text)?;
-            let policy = self
+            let (policy, conversion) = self
                 .policy(&document, |plugin| Ok((plugin.to_owned(), BUILTIN_PLUGIN.to_vec())))
                 .map_err(|error| document.error(&error))?;
-            policies.push(LoadedPolicy { policy, document });
+            policies.push(LoadedPolicy { policy, conversion, document });
         }
         Ok(policies)
     }
 
-    fn policy(
-        &mut self,
-        document: &Document,
-        read: impl Fn(&Path) -> Result<(PathBuf, Vec<u8>), String>,
-    ) -> Result<Policy, ConfigError> {
-        let mut policy = Policy::from_value(document.value())?;
+    fn policy(&mut self, document: &Document, read: impl ReadPlugin) -> Result<(Policy, Conversion), ConfigError> {
+        let conversion = setpoint_dialects::read(document.value())?;
+        let mut policy = conversion.policy.clone();
+        self.resolve(&mut policy.spec, "spec", &read)?;
+        Ok((policy, conversion))
+    }
+
+    /// Loads the plugins that the policy at `path` names by file.
+    fn resolve(&mut self, policy: &mut PolicySpec, path: &str, read: &impl ReadPlugin) -> Result<(), ConfigError> {
         let mut resolve = |algorithm: &mut AlgorithmSpec, path: &str| match &algorithm.plugin {
             None => Ok(()),
-            Some(plugin) => match self.plugin_file(Path::new(plugin), &read) {
+            Some(plugin) => match self.plugin_file(Path::new(plugin), read) {
                 Ok(name) => {
                     *algorithm = AlgorithmSpec::named(name, algorithm.config.take());
                     Ok(())
@@ -104,18 +140,18 @@ impl Catalog {
                 Err(problem) => Err(ConfigError::new(format!("{path}.plugin"), format!("{plugin}: {problem}"))),
             },
         };
-        policy.spec.algorithm.each_mut("spec.algorithm", &mut resolve)?;
-        if let FailureSpec::Algorithm(algorithm) = &mut policy.spec.on_failure {
-            algorithm.each_mut("spec.onFailure.algorithm", &mut resolve)?;
+        policy.algorithm.each_mut(&format!("{path}.algorithm"), &mut resolve)?;
+        if let FailureSpec::Algorithm(algorithm) = &mut policy.on_failure {
+            algorithm.each_mut(&format!("{path}.onFailure.algorithm"), &mut resolve)?;
         }
-        Ok(policy)
+        Ok(())
     }
 
     /// Loads a plugin that a policy names by file, and says under which name it is registered.
     fn plugin_file(
         &mut self,
         plugin: &Path,
-        read: impl Fn(&Path) -> Result<(PathBuf, Vec<u8>), String>,
+        read: &impl ReadPlugin,
     ) -> Result<String, String> {
         let (file, bytes) = read(plugin)?;
         let file = file.canonicalize().unwrap_or(file);

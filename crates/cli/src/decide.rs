@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &DecideArguments) -> Result<(), BadInput> {
     let loaded = catalog.open_policy(&arguments.policy)?;
     let metrics = &loaded.policy.spec.metrics;
     let mut manager = AlgorithmManager::with_registry(catalog.registry().clone());
-    let workload = manager.add(&loaded.policy.spec).map_err(|error| loaded.document.error(&error.under("spec")))?;
+    let workload = manager.add(&loaded.policy.spec).map_err(|error| loaded.error(&error.under("spec")))?;
     if let Some(path) = &arguments.state {
         match std::fs::read(path) {
             Ok(state) => manager.restore(workload, &state).map_err(|error| BadInput::at(path.display(), error))?,

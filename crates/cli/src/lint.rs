@@ -15,6 +15,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::Serialize;
+use setpoint_dialects::Fate;
 use setpoint_sim::Load;
 
 use self::finding::{Finding, Level};
@@ -75,21 +76,30 @@ fn open_load(path: &Path) -> Result<Load, BadInput> {
 }
 
 fn lint(catalog: &mut Catalog, document: &Document, path: &Path, load: Option<&Load>) -> Vec<Finding> {
-    let subject = catalog
-        .read_policy(document, path)
-        .and_then(|policy| Subject::new(document, policy, catalog.registry()).map_err(|error| error.under("spec")));
-    let subject = match subject {
-        Ok(subject) => subject,
+    let (policy, conversion) = match catalog.read_policy(document, path) {
+        Ok(read) => read,
         Err(error) => return vec![Finding::invalid(&error)],
     };
+    let mut found = match Subject::new(document, policy, catalog.registry()) {
+        Ok(subject) => rules(&subject, catalog, load),
+        Err(error) => vec![Finding::invalid(&error.under("spec"))],
+    };
+    for finding in &mut found {
+        finding.field = conversion.origin(&finding.field);
+    }
+    found.extend(conversion.notes.iter().filter(|note| note.fate == Fate::Lost).map(Finding::lost));
+    found
+}
+
+fn rules(subject: &Subject, catalog: &Catalog, load: Option<&Load>) -> Vec<Finding> {
     let mut found = Vec::new();
-    windows::check(&subject, &mut found);
-    rates::check(&subject, &mut found);
-    tolerance::check(&subject, &mut found);
-    fields::check(&subject, &mut found);
-    bounds::check(&subject, catalog.registry(), &mut found);
+    windows::check(subject, &mut found);
+    rates::check(subject, &mut found);
+    tolerance::check(subject, &mut found);
+    fields::check(subject, &mut found);
+    bounds::check(subject, catalog.registry(), &mut found);
     if let Some(load) = load {
-        load::check(&subject, catalog.registry(), load, &mut found);
+        load::check(subject, catalog.registry(), load, &mut found);
     }
     found
 }

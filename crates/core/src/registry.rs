@@ -17,13 +17,17 @@ use crate::algorithm::max_ratio::MaxRatio;
 use crate::algorithm::weighted_ratio::WeightedRatio;
 use crate::combinator::{Combined, Member, Rule};
 use crate::config::{ConfigError, near_miss, parse_config};
+use crate::formula::Formula;
 use crate::hpa::{Behavior, Hpa};
 use crate::metric::Metric;
 use crate::policy::{AlgorithmSpec, MemberSpec, Policy, StageSpec};
+use crate::stage::activation::{Activation, ActivationFactory};
 use crate::stage::capped::Capped;
+use crate::stage::cooldown::Cooldown;
 use crate::stage::restrained::Restrained;
 use crate::stage::smoothed::Smoothed;
 use crate::stage::stabilized::Stabilized;
+use crate::stage::substituted::{Substituted, SubstitutedFactory};
 use crate::watermark::Watermark;
 
 /// What an algorithm or stage is, for people and tools.
@@ -270,6 +274,24 @@ impl Registry {
             .register_stage(
                 Capped::<Box<dyn ScalingAlgorithm>>::NAME,
                 stage_factory("limit how much one step may add or remove", |inner, c| Ok(Capped::new(inner, &c))),
+            )
+            .expect(taken);
+        registry.register_stage(Activation::<Box<dyn ScalingAlgorithm>>::NAME, ActivationFactory).expect(taken);
+        registry.register_stage(Substituted::<Box<dyn ScalingAlgorithm>>::NAME, SubstitutedFactory).expect(taken);
+        registry
+            .register_stage(
+                Cooldown::<Box<dyn ScalingAlgorithm>>::NAME,
+                stage_factory("wait after a change before the next, so long for each direction", |inner, c| {
+                    Ok(Cooldown::new(inner, &c))
+                }),
+            )
+            .expect(taken);
+        registry
+            .register_algorithm(
+                Formula::NAME,
+                algorithm_factory("one number made of several readings by a formula, and HPA's rules for it", |m, c| {
+                    Formula::new(m, &c)
+                }),
             )
             .expect(taken);
         registry
