@@ -82,7 +82,11 @@ impl Catalog {
 
     /// The policy in the file at `path`, with the plugins it names by file.
     pub(crate) fn open_policy(&mut self, path: &Path) -> Result<LoadedPolicy, BadInput> {
-        let document = Document::open(path)?;
+        self.load_policy(Document::open(path)?, path)
+    }
+
+    /// The policy that `document`, the file at `path`, holds, with the plugins it names by file.
+    pub(crate) fn load_policy(&mut self, document: Document, path: &Path) -> Result<LoadedPolicy, BadInput> {
         match self.read_policy(&document, path) {
             Ok((policy, conversion)) => Ok(LoadedPolicy { policy, conversion, document }),
             Err(error) => Err(document.error(&error)),

@@ -90,7 +90,7 @@ pub(crate) struct SimulateArguments {
 const DECIDE_EXAMPLES: &str = "Examples:
   echo '{\"now_ms\": 0, \"current\": 4, \"readings\": {\"p99\": 620}}' | setpoint decide --policy chat.yaml
   setpoint decide --policy hpa.yaml --observations night.jsonl --explain
-      Why so many? A HorizontalPodAutoscaler manifest is a policy as it is.
+      Why so many? Documents of other autoscalers are policies as they are: see `convert`.
   setpoint decide --policy chat.yaml --observations - --state chat.state
       Goes on where the last call with this state ended.
 
@@ -103,13 +103,16 @@ Where single instances are known, a reading can be a sample each:
     {\"name\": \"b\", \"ready\": false, \"ready_since_ms\": 50000, \"started_ms\": 50000}],
    \"readings\": {\"cpu\": {\"requests\": \"500m\", \"samples\": {\"a\": \"250m\",
     \"b\": {\"value\": \"1\", \"at_ms\": 55000, \"window_ms\": 15000}}}}}
+Of a ScalingGroup, a line tells of each member:
+  {\"now_ms\": 0, \"members\": {\"prefill\": {\"current\": 1, \"readings\": {\"queue\": 12}},
+    \"decode\": {\"current\": 2, \"readings\": {\"queue\": 8}}}}
 `existing` counts replicas in any state; `last_action` ({at_ms, from, to, applied}) tells of the last
 change, which is else taken from the counts.";
 
 #[derive(Debug, Args)]
 #[command(after_help = DECIDE_EXAMPLES)]
 pub(crate) struct DecideArguments {
-    /// The policy that decides
+    /// The policy that decides, or the group of them
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) policy: PathBuf,
     /// What was observed, one JSON object a line; `-` is standard input
