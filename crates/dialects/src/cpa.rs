@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use setpoint::{AlgorithmSpec, ConfigError, Metadata, Metric, Policy, PolicySpec, Span, Target, parse_config};
+use setpoint::{AlgorithmSpec, ConfigError, Hpa, Metadata, Metric, Policy, PolicySpec, Span, Target, parse_config};
 
 use crate::conversion::Conversion;
 use crate::dialect::Dialect;
@@ -82,9 +82,10 @@ pub fn read(document: &Value) -> Result<Conversion, ConfigError> {
     }
     let interval = config.interval.unwrap_or(15_000);
     let span = Span::try_from(std::time::Duration::from_millis(interval)).map_err(|error| ConfigError::new("interval", error))?;
-    let target = Target::value(1.0).expect("1 is above 0");
+    // One replica for each of the answer's: HPA's own arithmetic, which leaves a workload alone that was stopped by hand.
+    let target = Target::average_value(1.0).expect("1 is above 0");
     let (min, max) = (config.min_replicas.unwrap_or(1), config.max_replicas.unwrap_or(10));
-    let algorithm = AlgorithmSpec::named("nomad-pass-through", Value::Null);
+    let algorithm = AlgorithmSpec::named(Hpa::NAME, json!({ "tolerance": 0 }));
     let mut native = PolicySpec::new(min, max, vec![Metric::new(METRIC, target)], algorithm)?;
     if span < Span::from_secs(1) {
         return Err(ConfigError::new("interval", format!("must be at least 1000 ms, got {interval}")));
@@ -149,6 +150,14 @@ impl Config {
                 "downscaleStabilization",
                 "spec.stages[0]",
                 "the window begins with the current count, and survives a restart; there it begins empty",
+            );
+        }
+        if self.min_replicas == Some(0) {
+            conversion.changed(
+                "minReplicas",
+                "spec.minReplicas",
+                "a workload that was stopped by hand is left alone, and one that the answers stopped is started again; there \
+                 with 0 both are started",
             );
         }
         for (name, _) in self.methods() {

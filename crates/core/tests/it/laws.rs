@@ -14,7 +14,7 @@ fn every_algorithm_keeps_the_laws_bare_and_in_every_stage() {
     let names: Vec<String> = registry.algorithms().map(|(name, _)| name.to_owned()).collect();
     let wrappers: Vec<String> = registry.stages().map(|(name, _)| name.to_owned()).collect();
     // Some can't be made without configuration; those have a test of their own.
-    for name in names.iter().filter(|name| !["nomad-threshold", "nomad-fixed-value"].contains(&name.as_str())) {
+    for name in names.iter().filter(|name| !["formula", "nomad-threshold", "nomad-fixed-value"].contains(&name.as_str())) {
         let bare = Subject::new(&registry, name);
         let bare = match name.as_str() {
             // A zero that isn't tolerated changes nothing, by design.
@@ -34,6 +34,15 @@ fn every_algorithm_keeps_the_laws_bare_and_in_every_stage() {
         laws::check(&all.clone().in_stage("behavior", json!({})), 48);
         laws::check(&all.with_pods().in_stage("legacy-behavior", json!({})), 24);
     }
+}
+
+#[test]
+fn a_formula_keeps_the_laws() {
+    let registry = Registry::builtin();
+    let config = json!({ "formula": "max(p99 / 500, queue / 20)", "target": { "value": 1 } });
+    let formula = Subject::new(&registry, "formula").with_config(config);
+    // The target that it has is its own, not the metrics'.
+    laws::check(&formula.except("what is at its target stays").monotone(), 48);
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! The library as its users see it.
 
+mod activation;
 mod aibrix;
 mod allocations;
 mod behavior;
 mod combinator;
+mod cooldown;
+mod group;
 mod handler;
 mod hpa;
 mod kubeai;
@@ -12,6 +15,7 @@ mod manager;
 mod nomad;
 mod pipeline;
 mod ratios;
+mod substituted;
 mod watermark;
 
 #[global_allocator]
