@@ -255,6 +255,8 @@ pub(crate) struct AlgorithmsArguments {
 pub(crate) enum DocumentKind {
     /// A scaling policy
     Policy,
+    /// A group of workloads that scale together
+    Group,
     /// A load and a service to simulate
     Scenario,
 }

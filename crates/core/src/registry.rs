@@ -18,6 +18,7 @@ use crate::algorithm::weighted_ratio::WeightedRatio;
 use crate::combinator::{Combined, Member, Rule};
 use crate::config::{ConfigError, near_miss, parse_config};
 use crate::formula::Formula;
+use crate::group::ScalingGroup;
 use crate::hpa::{Behavior, Hpa};
 use crate::metric::Metric;
 use crate::policy::{AlgorithmSpec, MemberSpec, Policy, StageSpec};
@@ -494,7 +495,16 @@ impl Registry {
     /// configuration may hold.
     #[must_use]
     pub fn policy_schema(&self) -> Value {
-        let mut schema = schema_for!(Policy).to_value();
+        self.with_names(schema_for!(Policy).to_value())
+    }
+
+    /// The JSON Schema of a group's document, likewise.
+    #[must_use]
+    pub fn group_schema(&self) -> Value {
+        self.with_names(schema_for!(ScalingGroup).to_value())
+    }
+
+    fn with_names(&self, mut schema: Value) -> Value {
         let by_name: Vec<Value> = self
             .algorithms()
             .chain(self.combinators())

@@ -219,7 +219,7 @@ fn an_algorithm_that_nobody_registered_is_an_error_at_its_name() {
         let ran = folder.run(command);
         assert_ne!(ran.code, 0, "{command:?}");
         let said = ran.err + &ran.out;
-        assert!(said.contains("custom.yaml:21:"), "{command:?}: {said}");
+        assert!(said.contains("custom.yaml:22:"), "{command:?}: {said}");
         assert!(said.contains("spec.trigger.metricsTrigger.scalingAlgorithm"), "{command:?}: {said}");
         assert!(said.contains("no algorithm is called `custom`"), "{command:?}: {said}");
     }
@@ -232,7 +232,7 @@ metadata: { name: foreign }
 spec:
   duration: 2h
   load: { trace: { file: load.csv } }
-  readings: { rate: rate, backlog: queue, memory: utilization }
+  readings: { memory: utilization }
 ";
 
 #[test]
@@ -247,7 +247,7 @@ fn they_are_simulated_side_by_side() {
         load += &format!("{},{rate}\n", minute * 600);
     }
     folder.write("load.csv", load);
-    folder.write("scenario.yaml", SCENARIO.replace("rate: rate, ", ""));
+    folder.write("scenario.yaml", SCENARIO);
     let mut arguments = vec!["simulate", "--scenario", "scenario.yaml", "--json"];
     for file in files {
         arguments.extend(["--policy", file]);

@@ -4,29 +4,8 @@ use serde_json::{Value, json};
 
 use crate::Folder;
 
-const CHAT: &str = "\
-apiVersion: setpoint.dev/v1alpha1
-kind: ScalingGroup
-metadata: { name: chat }
-spec:
-  maxReplicas: 10
-  members:
-    - name: prefill
-      ratio: 1
-      policy:
-        maxReplicas: 8
-        metrics: [ { name: queue, target: { averageValue: 4 } } ]
-        algorithm: { name: max-ratio }
-        stages: [ { stabilized: { scaleDownWindow: 60s } } ]
-    - name: decode
-      ratio: 2
-      priority: 10
-      policy:
-        maxReplicas: 16
-        metrics: [ { name: kv, target: { utilization: 80 } } ]
-        algorithm: { name: max-ratio }
-        stages: [ { stabilized: { scaleDownWindow: 60s } } ]
-";
+/// The example of the documentation.
+const CHAT: &str = include_str!("../../../../examples/groups/prefill-decode.yaml");
 
 fn look(secs: u32, prefill: (u32, u32), decode: (u32, u32)) -> String {
     let line = json!({ "now_ms": secs * 1000, "members": {
@@ -102,5 +81,14 @@ fn a_line_tells_of_every_member_and_of_no_other() {
     }
     folder.write("chat.yaml", CHAT.replacen("max-ratio", "max-ration", 1));
     let ran = folder.run_with(&["decide", "--policy", "chat.yaml"], "");
-    assert!(ran.err.contains("chat.yaml:12:22: spec.members[0].policy.algorithm.name"), "{}", ran.err);
+    assert!(ran.err.contains("chat.yaml:15:22: spec.members[0].policy.algorithm.name"), "{}", ran.err);
+}
+
+#[test]
+fn its_schema_knows_the_names_that_a_member_s_policy_can_use() {
+    let ran = Folder::new().run(&["schema", "group"]);
+    let schema: Value = serde_json::from_str(&ran.out).expect("JSON");
+    let names = schema.pointer("/$defs/AlgorithmSpec/oneOf/0/properties/name/enum").expect("names");
+    assert!(names.as_array().expect("a list").contains(&json!("formula")), "{names}");
+    assert!(schema.pointer("/$defs/StageSpec/properties/activation").is_some());
 }
