@@ -152,11 +152,7 @@ impl Catalog {
     }
 
     /// Loads a plugin that a policy names by file, and says under which name it is registered.
-    fn plugin_file(
-        &mut self,
-        plugin: &Path,
-        read: &impl ReadPlugin,
-    ) -> Result<String, String> {
+    fn plugin_file(&mut self, plugin: &Path, read: &impl ReadPlugin) -> Result<String, String> {
         let (file, bytes) = read(plugin)?;
         let file = file.canonicalize().unwrap_or(file);
         if let Some(name) = self.files.get(&file) {

@@ -47,7 +47,11 @@ impl Document {
 
     /// Reads the file at `path`, or standard input where that is `-`.
     pub(crate) fn open_or_stdin(path: &Path) -> Result<Self, BadInput> {
-        if path == Path::new("-") { Self::take(Path::new("standard input"), std::io::stdin().lock()) } else { Self::open(path) }
+        if path == Path::new("-") {
+            Self::take(Path::new("standard input"), std::io::stdin().lock())
+        } else {
+            Self::open(path)
+        }
     }
 
     fn take(path: &Path, input: impl Read) -> Result<Self, BadInput> {

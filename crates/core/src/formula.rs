@@ -94,7 +94,10 @@ impl Formula {
         let names: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
         let expression = Expression::parse(&config.formula, &names).map_err(|error| error.under("formula"))?;
         if matches!(config.target, Target::Utilization(_)) {
-            return Err(ConfigError::new("target", "must be averageValue or value: a formula's number is no percentage"));
+            return Err(ConfigError::new(
+                "target",
+                "must be averageValue or value: a formula's number is no percentage",
+            ));
         }
         let composite = Metric::new(Self::NAME, config.target);
         let hpa = HpaConfig { tolerance: config.tolerance, ..HpaConfig::default() };

@@ -3,8 +3,8 @@
 pub mod aibrix;
 mod algorithm;
 mod bounds;
-mod comparison;
 pub mod combinator;
+mod comparison;
 mod config;
 mod decision;
 mod failure;
@@ -48,11 +48,14 @@ pub use instance::{InstanceState, Phase, Readiness, Sample, Samples};
 pub use manager::{AlgorithmManager, ReadingsMismatch, Reconfigured, WorkloadError, WorkloadId};
 pub use metric::{Metric, MetricKind, MetricSource, PrometheusQuery, Reading, Target};
 pub use observation::{Action, Observation};
-pub use policy::{AlgorithmSpec, FailureSpec, HoldOutsideBounds, MemberSpec, Metadata, Policy, PolicySpec, StageSpec, TargetRef};
+pub use policy::{
+    AlgorithmSpec, FailureSpec, HoldOutsideBounds, MemberSpec, Metadata, Policy, PolicySpec, StageSpec, TargetRef,
+};
 pub use proposal::{Hold, Need, Proposal};
 pub use quantity::{Quantity, QuantityError};
 pub use registry::{
-    AlgorithmFactory, CombinatorFactory, Description, RegisterError, Registry, Setup, StageFactory, algorithm_factory, stage_factory,
+    AlgorithmFactory, CombinatorFactory, Description, RegisterError, Registry, Setup, StageFactory, algorithm_factory,
+    stage_factory,
 };
 pub use stage::activation::{Activation, ActivationConfig};
 pub use stage::capped::{Capped, CappedConfig};

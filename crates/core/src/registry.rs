@@ -290,9 +290,10 @@ impl Registry {
         registry
             .register_algorithm(
                 Formula::NAME,
-                algorithm_factory("one number made of several readings by a formula, and HPA's rules for it", |m, c| {
-                    Formula::new(m, &c)
-                }),
+                algorithm_factory(
+                    "one number made of several readings by a formula, and HPA's rules for it",
+                    |m, c| Formula::new(m, &c),
+                ),
             )
             .expect(taken);
         registry

@@ -1,6 +1,9 @@
 //! What became of a foreign document: a policy, and what is to be said about it.
 
+use std::convert::Infallible;
+
 use serde::Serialize;
+use serde_json::Value;
 use setpoint::Policy;
 
 use crate::dialect::Dialect;
@@ -65,7 +68,8 @@ impl Conversion {
     /// Errors about the policy are placed there.
     #[must_use]
     pub fn origin(&self, native: &str) -> String {
-        let under = |from: &str| native.strip_prefix(from).filter(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+        let under =
+            |from: &str| native.strip_prefix(from).filter(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
         let nearest = self.origins.iter().filter_map(|origin| Some((origin, under(&origin.native)?)));
         match nearest.max_by_key(|(origin, _)| origin.native.len()) {
             Some((Origin { field, same_inside: true, .. }, rest)) => format!("{field}{rest}"),
@@ -82,6 +86,18 @@ impl Conversion {
         self.note(Fate::Lost, field.into(), String::new(), text.into());
     }
 
+    /// Writes whole numbers of configurations as such: 5, not 5.0, as a document that is read again has them.
+    pub(crate) fn tidied(mut self) -> Self {
+        let spec = &mut self.policy.spec;
+        let tidied: Result<(), Infallible> = spec.algorithm.each_mut("", &mut |algorithm, _| {
+            tidy(&mut algorithm.config);
+            Ok(())
+        });
+        let Ok(()) = tidied;
+        spec.stages.iter_mut().for_each(|stage| tidy(&mut stage.config));
+        self
+    }
+
     /// The policy's field at `native` is `field`, with all that is inside.
     pub(crate) fn came_from(&mut self, native: impl Into<String>, field: impl Into<String>) {
         self.origins.push(Origin { native: native.into(), field: field.into(), same_inside: true });
@@ -94,5 +110,22 @@ impl Conversion {
 
     fn note(&mut self, fate: Fate, field: String, native: String, text: String) {
         self.notes.push(Note { field, fate, native, text });
+    }
+}
+
+fn tidy(value: &mut Value) {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() < EXACT);
+            if let Some(whole) = whole {
+                #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
+                let whole = whole as i64;
+                *value = whole.into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(tidy),
+        Value::Object(fields) => fields.values_mut().for_each(tidy),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
 }

@@ -70,7 +70,7 @@ enum MethodKind {
 ///
 /// [`ConfigError`] with the field's path: an unknown field or method, a missing `metric` or `evaluate`, a method without
 /// its part, an interval below a second, bounds that exclude each other.
-pub fn read(document: &Value) -> Result<Conversion, ConfigError> {
+pub(crate) fn read(document: &Value) -> Result<Conversion, ConfigError> {
     let config: Config = parse_config(document)?;
     for (name, method) in [("metric", &config.metric), ("evaluate", &config.evaluate)] {
         if method.is_none() {
@@ -81,7 +81,8 @@ pub fn read(document: &Value) -> Result<Conversion, ConfigError> {
         method.check().map_err(|error| error.under(name))?;
     }
     let interval = config.interval.unwrap_or(15_000);
-    let span = Span::try_from(std::time::Duration::from_millis(interval)).map_err(|error| ConfigError::new("interval", error))?;
+    let span = Span::try_from(std::time::Duration::from_millis(interval))
+        .map_err(|error| ConfigError::new("interval", error))?;
     // One replica for each of the answer's: HPA's own arithmetic, which leaves a workload alone that was stopped by hand.
     let target = Target::average_value(1.0).expect("1 is above 0");
     let (min, max) = (config.min_replicas.unwrap_or(1), config.max_replicas.unwrap_or(10));
@@ -114,7 +115,8 @@ impl Method {
             MethodKind::Shell => ("shell", &self.shell),
             MethodKind::Http => ("http", &self.http),
         };
-        let is_command = self.kind == MethodKind::Shell && part.as_str().is_some_and(|command| !command.trim().is_empty());
+        let is_command =
+            self.kind == MethodKind::Shell && part.as_str().is_some_and(|command| !command.trim().is_empty());
         if is_command || part.is_object() {
             return Ok(());
         }
@@ -161,7 +163,10 @@ impl Config {
             );
         }
         for (name, _) in self.methods() {
-            conversion.lost(name, "a policy runs no programs and calls no addresses: whoever runs them hands it their answer");
+            conversion.lost(
+                name,
+                "a policy runs no programs and calls no addresses: whoever runs them hands it their answer",
+            );
         }
         let run_mode = self.run_mode.map(|mode| match mode {
             RunMode::PerPod => "the metric program is run for each pod by whoever runs it",
@@ -172,10 +177,22 @@ impl Config {
             ("startTime", self.start_time.is_some(), "looks are not aligned to a time"),
             ("logVerbosity", self.log_verbosity.is_some(), "a policy says nothing about logs"),
             ("initialReadinessDelay", self.initial_readiness_delay.is_some(), "it is about metrics handed to programs"),
-            ("cpuInitializationPeriod", self.cpu_initialization_period.is_some(), "it is about metrics handed to programs"),
+            (
+                "cpuInitializationPeriod",
+                self.cpu_initialization_period.is_some(),
+                "it is about metrics handed to programs",
+            ),
             ("apiConfig", self.api_config.is_some(), "a policy serves no API"),
-            ("kubernetesMetricSpecs", self.kubernetes_metric_specs.is_some(), "they are handed to programs, and decide nothing"),
-            ("requireKubernetesMetrics", self.require_kubernetes_metrics.is_some(), "they are handed to programs, and decide nothing"),
+            (
+                "kubernetesMetricSpecs",
+                self.kubernetes_metric_specs.is_some(),
+                "they are handed to programs, and decide nothing",
+            ),
+            (
+                "requireKubernetesMetrics",
+                self.require_kubernetes_metrics.is_some(),
+                "they are handed to programs, and decide nothing",
+            ),
         ];
         for (field, _, text) in others.into_iter().filter(|(_, given, _)| *given) {
             conversion.lost(field, text);

@@ -133,13 +133,14 @@ pub fn read(document: &Value) -> Result<Conversion, ConfigError> {
 ///
 /// As for [`read`].
 pub fn read_as(dialect: Dialect, document: &Value) -> Result<Conversion, ConfigError> {
-    match dialect {
-        Dialect::Native => Ok(Conversion::new(Policy::from_value(document)?, dialect)),
+    let conversion = match dialect {
+        Dialect::Native => return Ok(Conversion::new(Policy::from_value(document)?, dialect)),
         Dialect::Hpa => hpa::read(document),
         Dialect::Kubeai => kubeai::read(document),
         Dialect::ElasticScaler => elastic_scaler::read(document),
         Dialect::Keda => keda::read(document),
         Dialect::Cpa => cpa::read(document),
         Dialect::Storage => storage::read(document),
-    }
+    };
+    conversion.map(Conversion::tidied)
 }

@@ -50,7 +50,7 @@ struct MetricsTrigger {
 ///
 /// [`ConfigError`] with the field's path: another version or kind, an empty one, an unknown field or value with what was
 /// probably meant, no metric. What `algorithmConfig` holds is checked by the algorithm, when it is made.
-pub fn read(document: &Value) -> Result<Conversion, ConfigError> {
+pub(crate) fn read(document: &Value) -> Result<Conversion, ConfigError> {
     let manifest = Manifest::read(document, API_VERSION, KIND)?;
     let spec: Spec = parse_config(&manifest.spec).map_err(|error| error.under("spec"))?;
     let target = spec.target_ref.read(&manifest.metadata).map_err(|error| error.under("spec.targetRef"))?;
@@ -86,7 +86,9 @@ pub fn read(document: &Value) -> Result<Conversion, ConfigError> {
         "what Kubernetes' own HPA does with these metrics, to the last bit, its five minutes before scaling down included"
             .to_owned()
     } else {
-        format!("`{name}` is asked, with its configuration; of v26.03 the guide says that it is registered and never called")
+        format!(
+            "`{name}` is asked, with its configuration; of v26.03 the guide says that it is registered and never called"
+        )
     };
     conversion.changed(format!("{TRIGGER}.scalingAlgorithm"), "spec.algorithm", text);
     let annotations = manifest.metadata.annotations.iter().flatten();

@@ -14,7 +14,7 @@ pub(crate) const KIND: &str = "HorizontalPodAutoscaler";
 /// # Errors
 ///
 /// [`ConfigError`] with the field's path for what the API server would refuse.
-pub fn read(document: &Value) -> Result<Conversion, ConfigError> {
+pub(crate) fn read(document: &Value) -> Result<Conversion, ConfigError> {
     if !Manifest::is_one(document) {
         return Err(ConfigError::new("kind", format!("must be {KIND}")));
     }

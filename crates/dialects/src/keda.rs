@@ -88,7 +88,7 @@ struct Fallback {
 ///
 /// [`ConfigError`] with the field's path: another version, an unknown field, counts that exclude each other, a trigger
 /// without what it needs, a formula that isn't one, no trigger at all that could be carried over.
-pub fn read(document: &Value) -> Result<Conversion, ConfigError> {
+pub(crate) fn read(document: &Value) -> Result<Conversion, ConfigError> {
     let manifest = Manifest::read(document, API_VERSION, KIND)?;
     let spec: Spec = parse_config(&manifest.spec).map_err(|error| error.under("spec"))?;
     let triggers = spec.triggers().map_err(|error| error.under("spec"))?;
@@ -146,7 +146,10 @@ impl Spec {
         }
         if triggers.read.is_empty() {
             let why = triggers.lost.first().map_or("there is none", |(_, why)| why);
-            return Err(ConfigError::new("triggers", format!("at least one prometheus, cpu or memory trigger is needed: {why}")));
+            return Err(ConfigError::new(
+                "triggers",
+                format!("at least one prometheus, cpu or memory trigger is needed: {why}"),
+            ));
         }
         Ok(triggers)
     }
@@ -189,7 +192,8 @@ impl Spec {
         let algorithm = self.algorithm(triggers)?;
         let mut policy = PolicySpec::new(idle.unwrap_or(self.active()), max, triggers.metrics(), algorithm)?;
         if let Some(fallback) = self.fallback.as_ref().filter(|_| self.modifiers().is_none()) {
-            policy = policy.with_stage("substituted", fallback.stage(triggers).map_err(|error| error.under("fallback"))?);
+            policy =
+                policy.with_stage("substituted", fallback.stage(triggers).map_err(|error| error.under("fallback"))?);
         }
         policy = match self.behavior() {
             Some(behavior) => {
@@ -279,11 +283,15 @@ impl Spec {
             );
         }
         if self.initial_cooldown_period.is_some_and(|period| period > 0) {
-            conversion.lost("spec.initialCooldownPeriod", "the cooldown begins with the first look, and with nothing before it");
+            conversion.lost(
+                "spec.initialCooldownPeriod",
+                "the cooldown begins with the first look, and with nothing before it",
+            );
         }
         if let Some(fallback) = &self.fallback {
             if self.modifiers().is_some() {
-                conversion.lost("spec.fallback", "a formula without a number keeps the count: its parts are not substituted");
+                conversion
+                    .lost("spec.fallback", "a formula without a number keeps the count: its parts are not substituted");
             } else {
                 conversion.changed(
                     "spec.fallback",
@@ -291,7 +299,11 @@ impl Spec {
                     "a target that isn't whole is not cut to a whole number, so that the count is the one asked for",
                 );
                 if fallback.failure_threshold == 0 {
-                    conversion.changed("spec.fallback.failureThreshold", "spec.stages[0]", "0 substitutes at the first failure");
+                    conversion.changed(
+                        "spec.fallback.failureThreshold",
+                        "spec.stages[0]",
+                        "0 substitutes at the first failure",
+                    );
                 }
             }
         }
@@ -305,7 +317,10 @@ impl Spec {
             conversion.lost("spec.advanced.horizontalPodAutoscalerConfig.name", "there is no HPA to be named");
         }
         if self.scale_target_ref.env_source_container_name.is_some() {
-            conversion.lost("spec.scaleTargetRef.envSourceContainerName", "no setting is read from a container's environment");
+            conversion.lost(
+                "spec.scaleTargetRef.envSourceContainerName",
+                "no setting is read from a container's environment",
+            );
         }
         if let Some(modifiers) = self.modifiers() {
             if modifiers.activation_target.is_some_and(|target| target.milli() != 0) {

@@ -103,7 +103,7 @@ struct Direction {
 ///
 /// [`ConfigError`] with the field's path: another version, an unknown or missing field, no metric that is enabled, a
 /// target or a weight out of range, bounds that exclude each other.
-pub fn read(document: &Value) -> Result<Conversion, ConfigError> {
+pub(crate) fn read(document: &Value) -> Result<Conversion, ConfigError> {
     let manifest = Manifest::read(document, API_VERSION, KIND)?;
     let spec: Spec = parse_config(&manifest.spec).map_err(|error| error.under("spec"))?;
     let target = spec.target_ref.read(&manifest.metadata).map_err(|error| error.under("spec.targetRef"))?;
@@ -182,7 +182,10 @@ impl Metrics {
             read.push(queue.read().map_err(|error| error.under("requestQueueDepth"))?);
         }
         if read.is_empty() {
-            return Err(ConfigError::new("", "at least one of latency, gpuUtilization and requestQueueDepth is to be on"));
+            return Err(ConfigError::new(
+                "",
+                "at least one of latency, gpuUtilization and requestQueueDepth is to be on",
+            ));
         }
         Ok(read)
     }
@@ -200,7 +203,8 @@ impl Latency {
             return Err(ConfigError::new("", "a latency needs a targetP99Ms, a targetP95Ms, or both"));
         }
         let both = self.target_p99_ms.is_some() && self.target_p95_ms.is_some();
-        let targets = [("p99", "0.99", "targetP99Ms", self.target_p99_ms), ("p95", "0.95", "targetP95Ms", self.target_p95_ms)];
+        let targets =
+            [("p99", "0.99", "targetP99Ms", self.target_p99_ms), ("p95", "0.95", "targetP95Ms", self.target_p95_ms)];
         for (name, quantile, field, target) in targets {
             let Some(target) = target else { continue };
             let mut notes = Vec::new();
@@ -242,7 +246,8 @@ impl GpuUtilization {
         if !(1.0..=100.0).contains(&target) {
             return Err(ConfigError::new("targetPercentage", format!("must be in 1 to 100, got {target}")));
         }
-        let target = Target::utilization(target).map_err(|error| ConfigError::new("targetPercentage", error.to_string()))?;
+        let target =
+            Target::utilization(target).map_err(|error| ConfigError::new("targetPercentage", error.to_string()))?;
         let query = self.prometheus_query.clone().unwrap_or_else(|| GPU.to_owned());
         Ok(Read {
             metric: Metric::new("gpu", target).with_source(from_prometheus(query)),
@@ -258,7 +263,8 @@ impl QueueDepth {
         let Some(target) = self.target_depth else {
             return Err(ConfigError::new("targetDepth", "must be given, above 0"));
         };
-        let target = Target::average_value(target).map_err(|error| ConfigError::new("targetDepth", error.to_string()))?;
+        let target =
+            Target::average_value(target).map_err(|error| ConfigError::new("targetDepth", error.to_string()))?;
         let query = self.prometheus_query.clone().unwrap_or_else(|| QUEUE.to_owned());
         Ok(Read {
             metric: Metric::new("queue", target).with_source(from_prometheus(query)),
@@ -293,7 +299,8 @@ impl Spec {
             config.insert("tolerance".to_owned(), json!(tolerance));
         }
         let weights = given.and_then(|algorithm| algorithm.weights.as_deref()).unwrap_or_default();
-        let changed = |text: &str| AlgorithmNote::Changed("spec.algorithm".to_owned(), "spec.algorithm", text.to_owned());
+        let changed =
+            |text: &str| AlgorithmNote::Changed("spec.algorithm".to_owned(), "spec.algorithm", text.to_owned());
         match own {
             Some("max-ratio") => notes.push(changed(
                 "it scales down too; theirs begins at a ratio of 1 and never does (ratioFloor: 1 is the same)",

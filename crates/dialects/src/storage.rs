@@ -54,7 +54,7 @@ const INTERVAL: u32 = 15;
 ///
 /// [`ConfigError`] with the field's path, and for what the guide documents in the guide's words: `min_replicas must be at
 /// least 1`.
-pub fn read(document: &Value) -> Result<Conversion, ConfigError> {
+pub(crate) fn read(document: &Value) -> Result<Conversion, ConfigError> {
     let request: Request = parse_config(document)?;
     request.check()?;
     let metrics: Vec<Metric> = request.metrics()?;
@@ -84,7 +84,8 @@ pub fn read(document: &Value) -> Result<Conversion, ConfigError> {
     ] {
         conversion.made_of(native, field);
     }
-    let fields: Vec<&str> = request.targets().filter(|target| target.value.is_some()).map(|target| target.field).collect();
+    let fields: Vec<&str> =
+        request.targets().filter(|target| target.value.is_some()).map(|target| target.field).collect();
     for (index, field) in fields.into_iter().enumerate() {
         conversion.made_of(format!("spec.metrics[{index}]"), field);
     }
@@ -102,7 +103,8 @@ struct Wanted {
 
 impl Request {
     fn check(&self) -> Result<(), ConfigError> {
-        for (field, value) in [("workload_name", &self.workload_name), ("workload_namespace", &self.workload_namespace)] {
+        for (field, value) in [("workload_name", &self.workload_name), ("workload_namespace", &self.workload_namespace)]
+        {
             if value.trim().is_empty() {
                 return Err(ConfigError::new(field, format!("{field} is required")));
             }
@@ -114,7 +116,9 @@ impl Request {
             let message = "max_replicas must be greater than or equal to min_replicas";
             return Err(ConfigError::new("max_replicas", message));
         }
-        for (field, direction) in [("scale_up_policy", &self.scale_up_policy), ("scale_down_policy", &self.scale_down_policy)] {
+        for (field, direction) in
+            [("scale_up_policy", &self.scale_up_policy), ("scale_down_policy", &self.scale_down_policy)]
+        {
             if let Some(change) = direction.as_ref().and_then(|it| it.max_scale_change).filter(|change| *change < 1) {
                 let message = format!("max_scale_change must be at least 1, got {change}");
                 return Err(ConfigError::new(format!("{field}.max_scale_change"), message));
@@ -179,7 +183,8 @@ impl Request {
             let mut rules = ScalingRules::default();
             rules.stabilization_window_seconds =
                 Some(given.and_then(|it| it.stabilization_window_seconds).unwrap_or(window));
-            rules.policies = Some(vec![ScalingPolicy { kind: PolicyKind::Pods, value: most, period_seconds: INTERVAL }]);
+            rules.policies =
+                Some(vec![ScalingPolicy { kind: PolicyKind::Pods, value: most, period_seconds: INTERVAL }]);
             rules
         };
         let mut behavior = Behavior::default();
@@ -213,8 +218,7 @@ impl Request {
                 _ => "the window holds from the first lower recommendation on; there that one is followed at once",
             },
         );
-        for (field, native, direction) in
-            [("scale_up_policy", "scaleUp", up), ("scale_down_policy", "scaleDown", down)]
+        for (field, native, direction) in [("scale_up_policy", "scaleUp", up), ("scale_down_policy", "scaleDown", down)]
         {
             if direction.and_then(|it| it.max_scale_change).is_some() {
                 conversion.changed(

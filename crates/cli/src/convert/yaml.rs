@@ -12,10 +12,37 @@ const WIDTH: usize = 110;
 
 /// The order in which a person wants to read fields. Others come after, by name.
 const ORDER: [&str; 31] = [
-    "apiVersion", "kind", "metadata", "name", "namespace", "labels", "annotations", "spec", "type", "targetRef",
-    "minReplicas", "maxReplicas", "interval", "resource", "container", "target", "source", "query", "server", "metrics",
-    "algorithm", "config", "of", "stages", "behavior", "scaleUp", "scaleDown", "stabilizationWindowSeconds", "selectPolicy",
-    "policies", "value",
+    "apiVersion",
+    "kind",
+    "metadata",
+    "name",
+    "namespace",
+    "labels",
+    "annotations",
+    "spec",
+    "type",
+    "targetRef",
+    "minReplicas",
+    "maxReplicas",
+    "interval",
+    "resource",
+    "container",
+    "target",
+    "source",
+    "query",
+    "server",
+    "metrics",
+    "algorithm",
+    "config",
+    "of",
+    "stages",
+    "behavior",
+    "scaleUp",
+    "scaleDown",
+    "stabilizationWindowSeconds",
+    "selectPolicy",
+    "policies",
+    "value",
 ];
 
 /// `value` as a document under the lines of `head`.
@@ -195,7 +222,8 @@ mod tests {
     fn comments_stand_above_their_field_or_what_holds_it() {
         let value = json!({ "spec": { "minReplicas": 1, "stages": [{ "cooldown": { "scaleUp": "5m" } }], "metrics": [{ "name": "a", "target": 1 }] } });
         let mut comments = Comments::new();
-        for path in ["spec.minReplicas", "spec.stages[0].cooldown.scaleUp", "spec.metrics[0].target.value", "spec.none"] {
+        for path in ["spec.minReplicas", "spec.stages[0].cooldown.scaleUp", "spec.metrics[0].target.value", "spec.none"]
+        {
             let place = nearest(&value, path).expect("something holds it");
             comments.entry(place).or_default().push(format!("about {path}"));
         }

@@ -42,12 +42,11 @@ struct MemberDecided<'a> {
 }
 
 pub(super) fn run(arguments: &DecideArguments, catalog: &mut Catalog, document: &Document) -> Result<(), BadInput> {
-    let group_document =
-        catalog.read_group(document, &arguments.policy).map_err(|error| document.error(&error))?;
+    let group_document = catalog.read_group(document, &arguments.policy).map_err(|error| document.error(&error))?;
     let members = &group_document.spec.members;
     let mut manager = AlgorithmManager::with_registry(catalog.registry().clone());
-    let mut group = Group::new(&group_document.spec, &mut manager)
-        .map_err(|error| document.error(&error.under("spec")))?;
+    let mut group =
+        Group::new(&group_document.spec, &mut manager).map_err(|error| document.error(&error.under("spec")))?;
     if let Some((path, state)) = stored(arguments.state.as_deref())? {
         group.restore(&mut manager, &state).map_err(|error| BadInput::at(path.display(), error))?;
     }
@@ -59,7 +58,8 @@ pub(super) fn run(arguments: &DecideArguments, catalog: &mut Catalog, document: 
             observed.iter().zip(members).map(|(it, member)| it.measured(&member.policy.metrics)).collect();
         let instances: Vec<_> = observed.iter().map(Observed::instances).collect();
         let samples: Vec<_> = measured.iter().map(|it| measured::samples(it)).collect();
-        let readings: Vec<_> = measured.iter().zip(&samples).map(|(it, samples)| measured::readings(it, samples)).collect();
+        let readings: Vec<_> =
+            measured.iter().zip(&samples).map(|(it, samples)| measured::readings(it, samples)).collect();
         let looks: Vec<Observation<'_>> = observed
             .iter()
             .zip(&readings)

@@ -27,6 +27,7 @@ fn plugins_stand_beside_the_native_ones() {
         "average-ratio",
         "capped-smooth-ratio",
         "capped-smooth-ratio-plugin",
+        "formula",
         "hpa",
         "max-ratio",
         "nomad",
@@ -38,7 +39,9 @@ fn plugins_stand_beside_the_native_ones() {
         "weighted-ratio",
     ];
     assert_eq!(names("algorithms"), algorithms);
-    assert_eq!(names("stages"), ["behavior", "capped", "legacy-behavior", "smoothed", "stabilized"]);
+    let stages =
+        ["activation", "behavior", "capped", "cooldown", "legacy-behavior", "smoothed", "stabilized", "substituted"];
+    assert_eq!(names("stages"), stages);
     for entry in listed["algorithms"].as_array().expect("a list") {
         assert!(entry["config_schema"]["properties"].is_object(), "{entry}");
         assert!(!entry["summary"].as_str().expect("text").is_empty(), "{entry}");

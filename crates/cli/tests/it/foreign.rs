@@ -98,7 +98,8 @@ fn looks(metrics: &Value) -> String {
         let current = 1 + (step / 10) % 6;
         let mut readings = json!({});
         for metric in metrics.as_array().expect("a list") {
-            let target = metric["target"].as_object().and_then(|target| target.values().next()?.as_f64()).expect("a target");
+            let target =
+                metric["target"].as_object().and_then(|target| target.values().next()?.as_f64()).expect("a target");
             let name = metric["name"].as_str().expect("a name");
             let reading = target * f64::from(current) * number();
             readings[name] = if number() < 0.1 { json!({ "missing": "scrape failed" }) } else { json!(reading) };
@@ -187,13 +188,16 @@ fn a_plugin_that_is_named_is_called_with_its_configuration() {
     let folder = Folder::new();
     folder.write("plugins/smooth.wasm", guests::component("capped-smooth-ratio"));
     let name = "capped-smooth-ratio-plugin";
-    let scaler = EXAMPLES[3]
-        .document()
-        .replace("scalingAlgorithm: custom", &format!("scalingAlgorithm: {name}"))
-        .replace("algorithmConfig:\n        threshold: 0.8\n        cooldownSeconds: 60", &format!("algorithmConfig: {SMOOTH}"));
+    let scaler =
+        EXAMPLES[3].document().replace("scalingAlgorithm: custom", &format!("scalingAlgorithm: {name}")).replace(
+            "algorithmConfig:\n        threshold: 0.8\n        cooldownSeconds: 60",
+            &format!("algorithmConfig: {SMOOTH}"),
+        );
     folder.write("scaler.yaml", &scaler);
     folder.write("policy.yaml", EXAMPLES[0].document().replace("CappedSmoothRatio", name));
-    let look = |metric: &str, value: u32| format!("{{\"now_ms\": 0, \"current\": 4, \"readings\": {{\"{metric}\": {value}}}}}\n");
+    let look = |metric: &str, value: u32| {
+        format!("{{\"now_ms\": 0, \"current\": 4, \"readings\": {{\"{metric}\": {value}}}}}\n")
+    };
     for (file, input) in [("scaler.yaml", look("qps", 1200)), ("policy.yaml", look("gpu", 210))] {
         let ran = folder.run_with(&["decide", "--policy", file, "--plugins", "plugins", "--json"], &input);
         assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{file}");
@@ -208,7 +212,11 @@ fn a_plugin_that_is_named_is_called_with_its_configuration() {
     folder.write("scaler.yaml", scaler.replace("smoothingFactor", "smoothingFaktor"));
     let ran = folder.run_with(&["decide", "--policy", "scaler.yaml", "--plugins", "plugins"], "");
     assert_eq!(ran.code, 2);
-    assert!(ran.err.contains("scaler.yaml:25:") && ran.err.contains("spec.trigger.metricsTrigger.algorithmConfig"), "{}", ran.err);
+    assert!(
+        ran.err.contains("scaler.yaml:25:") && ran.err.contains("spec.trigger.metricsTrigger.algorithmConfig"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
@@ -232,18 +240,25 @@ metadata: { name: foreign }
 spec:
   duration: 2h
   load: { trace: { file: load.csv } }
+  service: { time: { mean: 200ms, distribution: constant }, concurrency: 8 }
   readings: { memory: utilization }
 ";
 
 #[test]
 fn they_are_simulated_side_by_side() {
     let folder = Folder::new();
-    let files = ["llm-inference-policy.yaml", "my-policy.yaml", "custom-resource-scaling.yaml", "nginx-deployment.json", "web-frontend.json"];
+    let files = [
+        "llm-inference-policy.yaml",
+        "my-policy.yaml",
+        "custom-resource-scaling.yaml",
+        "nginx-deployment.json",
+        "web-frontend.json",
+    ];
     for example in EXAMPLES.iter().filter(|example| files.contains(&example.file)) {
         folder.write(example.file, example.document());
     }
     let mut load = "time,rate\n".to_owned();
-    for (minute, rate) in [5, 20, 60, 90, 40, 10, 5, 5, 30, 80, 20, 5].iter().enumerate() {
+    for (minute, rate) in [20, 60, 180, 270, 120, 30, 20, 20, 90, 240, 60, 20].iter().enumerate() {
         load += &format!("{},{rate}\n", minute * 600);
     }
     folder.write("load.csv", load);
@@ -258,7 +273,8 @@ fn they_are_simulated_side_by_side() {
     let runs = comparison["runs"].as_array().expect("a list");
     assert_eq!(runs.len(), files.len());
     for run in runs {
-        let counts: Vec<u64> = run["decisions"].as_array().expect("a list").iter().filter_map(|it| it["to"].as_u64()).collect();
+        let counts: Vec<u64> =
+            run["decisions"].as_array().expect("a list").iter().filter_map(|it| it["to"].as_u64()).collect();
         let (least, most) = (counts.iter().min(), counts.iter().max());
         assert!(most > least, "{}: {least:?} to {most:?}", run["policy"]);
         assert!(counts.windows(2).any(|pair| pair[1] < pair[0]), "{} scales down", run["policy"]);
@@ -308,9 +324,18 @@ fn another_s_document_is_refused_as_that_and_nobody_s_with_the_known_kinds() {
     folder.write("my-policy.yaml", EXAMPLES[0].document());
     folder.write("deployment.yaml", "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: web }\nspec: {}\n");
     let cases = [
-        (&["convert", "my-policy.yaml", "--from", "keda"][..], "my-policy.yaml:1:1: apiVersion: must be keda.sh/v1alpha1, got kubeai.io/v1alpha1"),
-        (&["convert", "my-policy.yaml", "--from", "storage"], "my-policy.yaml:1:1: apiVersion: unknown field `apiVersion`"),
-        (&["convert", "deployment.yaml"], "deployment.yaml:2:1: kind: unknown value `Deployment`; known: `ScalingPolicy`"),
+        (
+            &["convert", "my-policy.yaml", "--from", "keda"][..],
+            "my-policy.yaml:1:1: apiVersion: must be keda.sh/v1alpha1, got kubeai.io/v1alpha1",
+        ),
+        (
+            &["convert", "my-policy.yaml", "--from", "storage"],
+            "my-policy.yaml:1:1: apiVersion: unknown field `apiVersion`",
+        ),
+        (
+            &["convert", "deployment.yaml"],
+            "deployment.yaml:2:1: kind: unknown value `Deployment`; known: `ScalingPolicy`",
+        ),
     ];
     for (arguments, want) in cases {
         let ran = folder.run(arguments);

@@ -31,7 +31,11 @@ fn all_members_are_decided_at_once_with_their_reasons() {
     assert_eq!(counts, [(3, 6), (1, 9), (1, 9)]);
     let reason = |look: usize, member: usize| {
         let reasons = decided[look]["members"][member]["reasons"].as_array().expect("a list");
-        reasons.iter().filter(|it| it["stage"] == "group").map(|it| it["text"].as_str().expect("text")).collect::<Vec<_>>()
+        reasons
+            .iter()
+            .filter(|it| it["stage"] == "group")
+            .map(|it| it["text"].as_str().expect("text"))
+            .collect::<Vec<_>>()
     };
     assert_eq!(reason(0, 1), ["at its ratio to prefill, which needs the most"]);
     assert_eq!(

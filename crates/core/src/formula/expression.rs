@@ -85,8 +85,8 @@ const LONGEST_LIST: usize = 32;
 const LONGEST_TEXT: usize = 4096;
 
 const FUNCTIONS: [&str; 17] = [
-    "abs", "all", "any", "avg", "ceil", "count", "float", "floor", "int", "len", "max", "mean", "median", "min", "none",
-    "round", "sum",
+    "abs", "all", "any", "avg", "ceil", "count", "float", "floor", "int", "len", "max", "mean", "median", "min",
+    "none", "round", "sum",
 ];
 
 impl Expression {
@@ -305,12 +305,7 @@ impl<'a> Parser<'a> {
             &[("||", Binary::Or), ("or", Binary::Or)],
             &[("&&", Binary::And), ("and", Binary::And)],
             &[("==", Binary::Equal), ("!=", Binary::NotEqual)],
-            &[
-                ("<=", Binary::LessOrEqual),
-                (">=", Binary::GreaterOrEqual),
-                ("<", Binary::Less),
-                (">", Binary::Greater),
-            ],
+            &[("<=", Binary::LessOrEqual), (">=", Binary::GreaterOrEqual), ("<", Binary::Less), (">", Binary::Greater)],
             &[("+", Binary::Add), ("-", Binary::Subtract)],
             &[("*", Binary::Multiply), ("/", Binary::Divide), ("%", Binary::Remainder)],
         ];
@@ -368,7 +363,9 @@ impl<'a> Parser<'a> {
     fn number(&mut self) -> Result<Node, ConfigError> {
         let rest = self.rest();
         let is_exponent_sign = |index: usize| {
-            matches!(rest.as_bytes()[index], b'+' | b'-') && index > 0 && matches!(rest.as_bytes()[index - 1], b'e' | b'E')
+            matches!(rest.as_bytes()[index], b'+' | b'-')
+                && index > 0
+                && matches!(rest.as_bytes()[index - 1], b'e' | b'E')
         };
         let end = rest
             .bytes()

@@ -117,11 +117,11 @@ fn divide(members: &[Share], class: &[usize], floors: &[u32], left: u64, counts:
         let index = class[place];
         ((scale * ratio(index)) as u32).clamp(floors[index], wanted[place])
     };
-    let above = |scale: f64| -> u64 {
-        (0..class.len()).map(|place| u64::from(at(scale, place) - floors[class[place]])).sum()
-    };
+    let above =
+        |scale: f64| -> u64 { (0..class.len()).map(|place| u64::from(at(scale, place) - floors[class[place]])).sum() };
     // The largest scale that fits: what fits at one scale fits at every smaller one.
-    let (mut low, mut high) = (0.0, f64::from(u32::MAX) / class.iter().map(|&index| ratio(index)).fold(f64::MAX, f64::min));
+    let (mut low, mut high) =
+        (0.0, f64::from(u32::MAX) / class.iter().map(|&index| ratio(index)).fold(f64::MAX, f64::min));
     for _ in 0..128 {
         let middle = low + (high - low) / 2.0;
         if above(middle) <= left {
@@ -177,14 +177,7 @@ mod tests {
                 &[3, 6, 9],
                 &[1, 6, 5],
             ),
-            (
-                "hands off counts and leads nobody",
-                &pair,
-                &[Fixed(9), Need(4)],
-                Some(11),
-                &[9, 4],
-                &[9, 2],
-            ),
+            ("hands off counts and leads nobody", &pair, &[Fixed(9), Need(4)], Some(11), &[9, 4], &[9, 2]),
         ];
         for (name, members, wanted, budget, coupled, granted) in cases {
             let shared = share(members, wanted, budget);

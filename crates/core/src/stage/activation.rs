@@ -67,7 +67,11 @@ struct Watched {
 
 /// What the metrics say together.
 enum Activity {
-    Active { metric: usize, reading: f64, threshold: f64 },
+    Active {
+        metric: usize,
+        reading: f64,
+        threshold: f64,
+    },
     Idle,
     /// Nothing above, and not everything known.
     Unknown,

@@ -100,9 +100,11 @@ impl<A: ScalingAlgorithm> Substituted<A> {
             }
         }
         let chosen = |metric: &Metric| config.metrics.is_empty() || config.metrics.contains(&metric.name);
-        let failing = metrics.iter().enumerate().filter(|(_, metric)| chosen(metric)).filter_map(|(index, metric)| {
-            Some(Failing { index, target: target(metric)?, failures: 0 })
-        });
+        let failing = metrics
+            .iter()
+            .enumerate()
+            .filter(|(_, metric)| chosen(metric))
+            .filter_map(|(index, metric)| Some(Failing { index, target: target(metric)?, failures: 0 }));
         Ok(Self {
             inner,
             threshold: config.failure_threshold,

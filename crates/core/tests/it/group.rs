@@ -31,7 +31,13 @@ fn group(manager: &mut AlgorithmManager) -> Group {
     Group::new(&document.spec, manager).expect("a good group")
 }
 
-fn decide(group: &mut Group, manager: &mut AlgorithmManager, secs: i64, counts: [u32; 2], queues: [f64; 2]) -> [u32; 2] {
+fn decide(
+    group: &mut Group,
+    manager: &mut AlgorithmManager,
+    secs: i64,
+    counts: [u32; 2],
+    queues: [f64; 2],
+) -> [u32; 2] {
     let readings = queues.map(|queue| [Reading::Value(queue)]);
     let look = |index: usize| Observation::new(Timestamp::from_millis(secs * 1000), counts[index], &readings[index]);
     let decisions = group.decide(manager, &[look(0), look(1)], &mut [Trace::new(), Trace::new()]).expect("decisions");

@@ -14,7 +14,9 @@ fn every_algorithm_keeps_the_laws_bare_and_in_every_stage() {
     let names: Vec<String> = registry.algorithms().map(|(name, _)| name.to_owned()).collect();
     let wrappers: Vec<String> = registry.stages().map(|(name, _)| name.to_owned()).collect();
     // Some can't be made without configuration; those have a test of their own.
-    for name in names.iter().filter(|name| !["formula", "nomad-threshold", "nomad-fixed-value"].contains(&name.as_str())) {
+    for name in
+        names.iter().filter(|name| !["formula", "nomad-threshold", "nomad-fixed-value"].contains(&name.as_str()))
+    {
         let bare = Subject::new(&registry, name);
         let bare = match name.as_str() {
             // A zero that isn't tolerated changes nothing, by design.

@@ -16,7 +16,8 @@ fn substituted(config: Value) -> PolicySpec {
 
 #[test]
 fn a_failed_metric_asks_for_its_replicas_beside_the_others() {
-    let (fine, failed) = ([Reading::Value(80.0), Reading::Value(30.0)], [Reading::Missing("down"), Reading::Value(30.0)]);
+    let (fine, failed) =
+        ([Reading::Value(80.0), Reading::Value(30.0)], [Reading::Missing("down"), Reading::Value(30.0)]);
     let busy = [Reading::Missing("down"), Reading::Value(90.0)];
     let other = [Reading::Value(80.0), Reading::Missing("down")];
     let six = |behavior: &str| substituted(json!({ "failureThreshold": 1, "replicas": 6, "behavior": behavior }));
@@ -32,8 +33,18 @@ fn a_failed_metric_asks_for_its_replicas_beside_the_others() {
             &[4, 4, 4, 6],
         ),
         ("the current count", six("currentReplicas"), &[(0, 4, &failed), (15, 4, &failed)], &[4, 4]),
-        ("the higher", six("currentReplicasIfHigher"), &[(0, 4, &failed), (15, 4, &failed), (30, 8, &failed)], &[4, 6, 8]),
-        ("a value for all says no count, and is not substituted", six("static"), &[(0, 4, &other), (15, 4, &other)], &[4, 4]),
+        (
+            "the higher",
+            six("currentReplicasIfHigher"),
+            &[(0, 4, &failed), (15, 4, &failed), (30, 8, &failed)],
+            &[4, 6, 8],
+        ),
+        (
+            "a value for all says no count, and is not substituted",
+            six("static"),
+            &[(0, 4, &other), (15, 4, &other)],
+            &[4, 4],
+        ),
         ("without a count nothing changes", substituted(json!({ "failureThreshold": 0 })), &[(0, 4, &failed)], &[4]),
     ];
     for (name, policy, looks, want) in cases {

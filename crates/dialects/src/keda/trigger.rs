@@ -49,7 +49,10 @@ impl Trigger {
             "cpu" | "memory" => self.resource(index, taken)?,
             other => {
                 let known = ["prometheus", "cpu", "memory"];
-                return Ok(Err(format!("a trigger of type `{other}` has no counterpart ({})", near_miss(other, &known))));
+                return Ok(Err(format!(
+                    "a trigger of type `{other}` has no counterpart ({})",
+                    near_miss(other, &known)
+                )));
             }
         };
         if self.authentication_ref.is_some() {
@@ -118,7 +121,8 @@ impl Trigger {
                 "an answer without a sample is a missing reading; there it is 0, unless this is false",
             ));
         }
-        let lost = self.metadata.keys().filter(|field| !KNOWN.contains(&field.as_str()) && *field != "ignoreNullValues");
+        let lost =
+            self.metadata.keys().filter(|field| !KNOWN.contains(&field.as_str()) && *field != "ignoreNullValues");
         let lost = lost.map(|field| {
             let text = "how the server is spoken to is for whoever fetches readings to know";
             (format!("metadata.{field}"), text.to_owned())
@@ -149,11 +153,15 @@ impl Trigger {
         let target = match kind {
             MetricType::Utilization => Target::utilization(Self::number("value", &value)?),
             MetricType::AverageValue => {
-                let amount: Quantity = value.parse().map_err(|error: setpoint::QuantityError| wrong(error.to_string()))?;
+                let amount: Quantity =
+                    value.parse().map_err(|error: setpoint::QuantityError| wrong(error.to_string()))?;
                 Target::average_value(amount.approximate())
             }
             MetricType::Value => {
-                return Err(ConfigError::new(field, format!("must be Utilization or AverageValue for a {} trigger", self.kind)));
+                return Err(ConfigError::new(
+                    field,
+                    format!("must be Utilization or AverageValue for a {} trigger", self.kind),
+                ));
             }
         };
         let target = target.map_err(|error| wrong(error.to_string()))?;
@@ -165,7 +173,8 @@ impl Trigger {
             metric.container = container;
         }
         let lost = self.metadata.keys().filter(|field| !KNOWN.contains(&field.as_str()));
-        let lost = lost.map(|field| (format!("metadata.{field}"), format!("a {} trigger has no such field", self.kind)));
+        let lost =
+            lost.map(|field| (format!("metadata.{field}"), format!("a {} trigger has no such field", self.kind)));
         Ok(Read { index, metric, activation: 0.0, changed: Vec::new(), lost: lost.collect() })
     }
 }

@@ -45,7 +45,10 @@ fn both_spellings_are_read_and_programs_reported() {
         "apiConfig": { "enabled": false },
     });
     let conversion = converted(&today);
-    assert_eq!(fields(&conversion, Fate::Lost), ["metric", "evaluate", "postScale", "runMode", "startTime", "apiConfig"]);
+    assert_eq!(
+        fields(&conversion, Fate::Lost),
+        ["metric", "evaluate", "postScale", "runMode", "startTime", "apiConfig"]
+    );
     assert_eq!(fields(&conversion, Fate::Changed), ["evaluate", "minReplicas"]);
     assert_eq!(conversion.policy.spec.interval, setpoint::Span::from_secs(10));
     assert_eq!(conversion.policy.metadata.namespace.as_deref(), Some("web"));

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use setpoint::{
-    AlgorithmManager, ConfigError, EvaluateError, Need, Observation, Proposal, Reading, RegisterError, ScalingAlgorithm,
-    Timestamp, Trace, algorithm_factory,
+    AlgorithmManager, ConfigError, EvaluateError, Need, Observation, Proposal, Reading, RegisterError,
+    ScalingAlgorithm, Timestamp, Trace, algorithm_factory,
 };
 
 use crate::{converted, decide, refused, with};
@@ -103,7 +103,11 @@ fn an_algorithm_that_is_registered_is_called_with_its_configuration() {
 
 #[test]
 fn its_configuration_is_checked_by_its_own_schema() {
-    let wrong = with(document(), &format!("{TRIGGER}/algorithmConfig"), Some(json!({ "thresold": 0.8, "cooldownSeconds": 60 })));
+    let wrong = with(
+        document(),
+        &format!("{TRIGGER}/algorithmConfig"),
+        Some(json!({ "thresold": 0.8, "cooldownSeconds": 60 })),
+    );
     let conversion = converted(&wrong);
     let error = manager().add(&conversion.policy.spec).expect_err("misspelt").under("spec");
     assert!(error.message.contains("did you mean `threshold`?"), "{error}");
@@ -117,7 +121,11 @@ fn its_configuration_is_checked_by_its_own_schema() {
 #[test]
 fn hpa_is_kubernetes_own() {
     let cpu = json!({ "type": "Resource", "resource": { "name": "cpu", "target": { "type": "Utilization", "averageUtilization": 70 } } });
-    let hpa = with(with(document(), &format!("{TRIGGER}/scalingAlgorithm"), Some("HPA".into())), &format!("{TRIGGER}/metrics"), Some(json!([cpu])));
+    let hpa = with(
+        with(document(), &format!("{TRIGGER}/scalingAlgorithm"), Some("HPA".into())),
+        &format!("{TRIGGER}/metrics"),
+        Some(json!([cpu])),
+    );
     let policy = converted(&with(hpa.clone(), &format!("{TRIGGER}/algorithmConfig"), None)).policy;
     // 140 % of 70 % doubles; five minutes before scaling down.
     let looks: [(i64, u32, &[Reading<'_>]); 3] =
@@ -125,7 +133,11 @@ fn hpa_is_kubernetes_own() {
     assert_eq!(decide(&policy, &looks), [4, 4, 2]);
     let conversion = converted(&hpa);
     let error = AlgorithmManager::new().add(&conversion.policy.spec).expect_err("a config of another").under("spec");
-    assert_eq!(conversion.origin(&error.path), "spec.trigger.metricsTrigger.algorithmConfig.cooldownSeconds", "{error}");
+    assert_eq!(
+        conversion.origin(&error.path),
+        "spec.trigger.metricsTrigger.algorithmConfig.cooldownSeconds",
+        "{error}"
+    );
 }
 
 #[test]
@@ -150,17 +162,33 @@ fn typos_are_answered_with_what_was_meant_and_gaps_with_what_is_missing() {
         (flat, "name".to_owned(), "stands beside `metadata`, which is empty: the indentation is lost"),
         (with(document(), "/apiVersion", Some("".into())), "apiVersion".to_owned(), "must not be empty"),
         (with(document(), "/kind", Some("".into())), "kind".to_owned(), "must not be empty: it is ElasticScaler"),
-        (with(document(), "/spec/targetRef/apiVersion", Some("".into())), "spec.targetRef.apiVersion".to_owned(), "must not be empty"),
-        (with(document(), "/spec/targetRef/kind", Some(" ".into())), "spec.targetRef.kind".to_owned(), "must not be empty"),
+        (
+            with(document(), "/spec/targetRef/apiVersion", Some("".into())),
+            "spec.targetRef.apiVersion".to_owned(),
+            "must not be empty",
+        ),
+        (
+            with(document(), "/spec/targetRef/kind", Some(" ".into())),
+            "spec.targetRef.kind".to_owned(),
+            "must not be empty",
+        ),
         (with(document(), "/spec/targetRef/kind", None), "spec.targetRef".to_owned(), "missing field `kind`"),
-        (with(document(), &format!("{TRIGGER}/scalingAlgorithm"), Some("".into())), at("scalingAlgorithm"), "must not be empty: HPA, or"),
+        (
+            with(document(), &format!("{TRIGGER}/scalingAlgorithm"), Some("".into())),
+            at("scalingAlgorithm"),
+            "must not be empty: HPA, or",
+        ),
         (with(document(), &format!("{TRIGGER}/metrics"), Some(json!([]))), at("metrics"), "at least one metric"),
         (
             with(document(), "/spec/trigger/type", Some("MetricTrigger".into())),
             "spec.trigger.type".to_owned(),
             "did you mean `MetricsTrigger`?",
         ),
-        (with(document(), "/spec/maxReplicas", Some(1.into())), "spec.maxReplicas".to_owned(), "minReplicas 2 is above maxReplicas 1"),
+        (
+            with(document(), "/spec/maxReplicas", Some(1.into())),
+            "spec.maxReplicas".to_owned(),
+            "minReplicas 2 is above maxReplicas 1",
+        ),
     ];
     for (document, path, message) in cases {
         refused(&document, &path, message);

@@ -38,7 +38,8 @@ fn triggers_become_metrics() {
         container,
     ]);
     let metrics = converted(&document(triggers)).policy.spec.metrics;
-    let told: Vec<_> = metrics.iter().map(|it| (it.name.as_str(), it.kind, it.target, it.container.as_deref())).collect();
+    let told: Vec<_> =
+        metrics.iter().map(|it| (it.name.as_str(), it.kind, it.target, it.container.as_deref())).collect();
     let average = |value| Target::average_value(value).expect("in range");
     assert_eq!(
         told,
@@ -83,7 +84,8 @@ fn a_fallback_substitutes_the_failed_trigger_alone() {
 #[test]
 fn a_formula_is_one_metric_beside_the_resources() {
     let modifiers = json!({ "scalingModifiers": { "formula": "(rate + lag) / 2", "target": "5" } });
-    let triggers = json!([prometheus("rate", "1"), prometheus("lag", "1"), { "type": "cpu", "metadata": { "value": "50" } }]);
+    let triggers =
+        json!([prometheus("rate", "1"), prometheus("lag", "1"), { "type": "cpu", "metadata": { "value": "50" } }]);
     let document = spec(document(triggers), "advanced", modifiers);
     let policy = converted(&document).policy;
     let at = |rate, lag, cpu| [rate, lag, cpu].map(Reading::Value);
@@ -91,7 +93,11 @@ fn a_formula_is_one_metric_beside_the_resources() {
     assert_eq!(decide(&policy, &[(0, 2, &at(20.0, 8.0, 50.0))]), [3]);
     assert_eq!(decide(&policy, &[(0, 2, &at(20.0, 8.0, 100.0))]), [4]);
     let wrong = with(document.clone(), "/spec/advanced/scalingModifiers/formula", Some(json!("rate + lagg")));
-    refused(&wrong, "spec.advanced.scalingModifiers.formula", "at character 8: no metric is called `lagg` (did you mean `lag`?");
+    refused(
+        &wrong,
+        "spec.advanced.scalingModifiers.formula",
+        "at character 8: no metric is called `lagg` (did you mean `lag`?",
+    );
     let text = with(document, "/spec/advanced/scalingModifiers/formula", Some(json!("rate == \"x\" ? 1 : 2")));
     refused(&text, "spec.advanced.scalingModifiers.formula", "text is not supported");
 }
@@ -103,7 +109,11 @@ fn behavior_is_the_hpa_s_own() {
     } } });
     let document = spec(document(json!([prometheus("rate", "20")])), "advanced", behavior);
     assert_eq!(decide(&converted(&document).policy, &[(0, 2, &[Reading::Value(200.0)])]), [3]);
-    let wrong = with(document, "/spec/advanced/horizontalPodAutoscalerConfig/behavior/scaleUp/policies/0/value", Some(json!(0)));
+    let wrong = with(
+        document,
+        "/spec/advanced/horizontalPodAutoscalerConfig/behavior/scaleUp/policies/0/value",
+        Some(json!(0)),
+    );
     refused(
         &wrong,
         "spec.advanced.horizontalPodAutoscalerConfig.behavior.scaleUp.policies[0].value",
@@ -145,7 +155,10 @@ fn what_has_no_counterpart_is_said_field_by_field() {
             "metadata.annotations.autoscaling.keda.sh/paused",
         ]
     );
-    assert_eq!(fields(&conversion, Fate::Changed), ["spec.triggers[0].metadata.ignoreNullValues", "spec.pollingInterval"]);
+    assert_eq!(
+        fields(&conversion, Fate::Changed),
+        ["spec.triggers[0].metadata.ignoreNullValues", "spec.pollingInterval"]
+    );
     AlgorithmManager::new().add(&conversion.policy.spec).expect("what is left is a policy");
 }
 
@@ -163,22 +176,50 @@ fn what_makes_no_sense_is_refused_at_its_field() {
     let trigger = |pointer: &str, value: Option<Value>| with(rate(), &format!("/spec/triggers/0{pointer}"), value);
     let cases = [
         (document(json!([])), "spec.triggers", "there is none"),
-        (document(json!([{ "type": "promethus" }])), "spec.triggers", "`promethus` has no counterpart (did you mean `prometheus`?"),
-        (trigger("/metadata/query", None), "spec.triggers[0].metadata.query", "needs it; given are serverAddress, threshold"),
-        (trigger("/metadata/threshold", Some(json!("many"))), "spec.triggers[0].metadata.threshold", "must be a number, got \"many\""),
-        (trigger("/metadata/threshold", Some(json!("0"))), "spec.triggers[0].metadata.threshold", "greater than 0, got 0"),
-        (trigger("/metricType", Some(json!("Utilization"))), "spec.triggers[0].metricType", "must be AverageValue or Value"),
+        (
+            document(json!([{ "type": "promethus" }])),
+            "spec.triggers",
+            "`promethus` has no counterpart (did you mean `prometheus`?",
+        ),
+        (
+            trigger("/metadata/query", None),
+            "spec.triggers[0].metadata.query",
+            "needs it; given are serverAddress, threshold",
+        ),
+        (
+            trigger("/metadata/threshold", Some(json!("many"))),
+            "spec.triggers[0].metadata.threshold",
+            "must be a number, got \"many\"",
+        ),
+        (
+            trigger("/metadata/threshold", Some(json!("0"))),
+            "spec.triggers[0].metadata.threshold",
+            "greater than 0, got 0",
+        ),
+        (
+            trigger("/metricType", Some(json!("Utilization"))),
+            "spec.triggers[0].metricType",
+            "must be AverageValue or Value",
+        ),
         (trigger("/metricTyp", Some(json!("Value"))), "spec.triggers[0].metricTyp", "did you mean `metricType`?"),
         (spec(rate(), "maxReplicaCount", json!(0)), "spec.maxReplicaCount", "at least minReplicaCount 1, got 0"),
         (spec(rate(), "idleReplicaCount", json!(1)), "spec.idleReplicaCount", "below minReplicaCount 1, got 1"),
-        (spec(rate(), "fallback", json!({ "failureThreshold": 3, "replicas": -1 })), "spec.fallback.replicas", "at least 0, got -1"),
+        (
+            spec(rate(), "fallback", json!({ "failureThreshold": 3, "replicas": -1 })),
+            "spec.fallback.replicas",
+            "at least 0, got -1",
+        ),
         (
             spec(rate(), "fallback", json!({ "failureThreshold": 3, "replicas": 1, "behavior": "dynamic" })),
             "spec.fallback.behavior",
             "known: `static`, `currentReplicas`",
         ),
         (
-            spec(document(json!([{ "type": "cpu", "metadata": { "value": "50" } }])), "fallback", json!({ "failureThreshold": 3, "replicas": 1 })),
+            spec(
+                document(json!([{ "type": "cpu", "metadata": { "value": "50" } }])),
+                "fallback",
+                json!({ "failureThreshold": 3, "replicas": 1 }),
+            ),
             "spec.fallback",
             "has to have the metricType AverageValue",
         ),

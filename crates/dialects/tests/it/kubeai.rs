@@ -68,18 +68,23 @@ fn algorithms_have_their_names_and_parameters() {
     };
     let cases = [
         (json!({ "name": "MaxRatio" }), "max-ratio", Value::Null, true),
-        (json!({ "name": "AverageRatio", "tolerance": 0 }), "average-ratio", json!({ "tolerance": 0.0 }), true),
+        (json!({ "name": "AverageRatio", "tolerance": 0 }), "average-ratio", json!({ "tolerance": 0 }), true),
         (
             json!({ "name": "WeightedRatio", "weights": [3, 1] }),
             "weighted-ratio",
-            json!({ "weights": { "p99": 3.0, "gpu": 1.0 } }),
+            json!({ "weights": { "p99": 3, "gpu": 1 } }),
             true,
         ),
-        (json!({ "name": "WeightedRatio", "weights": [3] }), "weighted-ratio", json!({ "weights": { "p99": 3.0 } }), true),
+        (
+            json!({ "name": "WeightedRatio", "weights": [3] }),
+            "weighted-ratio",
+            json!({ "weights": { "p99": 3 } }),
+            true,
+        ),
         (
             json!({ "name": "WeightedRatio", "weights": [3, 1, 7] }),
             "weighted-ratio",
-            json!({ "weights": { "p99": 3.0, "gpu": 1.0 } }),
+            json!({ "weights": { "p99": 3, "gpu": 1 } }),
             false,
         ),
         (
@@ -111,7 +116,8 @@ fn it_decides_as_the_controller_s_rule_with_its_cooldown() {
         let (p99, gpu) = ((number() * 1200.0).round(), (number() * 100.0).round());
         looks.push((step * 30, current, [Reading::Value(p99), Reading::Value(gpu)]));
         let ratio = (p99 / 500.0).max(gpu / 80.0);
-        let proposed = if (0.9..=1.1).contains(&ratio) { f64::from(current) } else { (f64::from(current) * ratio).ceil() };
+        let proposed =
+            if (0.9..=1.1).contains(&ratio) { f64::from(current) } else { (f64::from(current) * ratio).ceil() };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small whole number")]
         let proposed = (proposed as u32).clamp(2, 10);
         let cooling = last.is_some_and(|last: i64| step * 30 - last < 300);
@@ -122,14 +128,16 @@ fn it_decides_as_the_controller_s_rule_with_its_cooldown() {
         }
         current = desired;
     }
-    let looks: Vec<(i64, u32, &[Reading<'_>])> = looks.iter().map(|(at, current, all)| (*at, *current, &all[..])).collect();
+    let looks: Vec<(i64, u32, &[Reading<'_>])> =
+        looks.iter().map(|(at, current, all)| (*at, *current, &all[..])).collect();
     assert_eq!(decide(&policy, &looks), want);
     assert!(want.windows(2).any(|pair| pair[1] < pair[0]), "it scales down");
 }
 
 #[test]
 fn scale_up_and_scale_down_are_followed() {
-    let up = json!({ "stabilizationWindowSeconds": 0, "policies": [{ "type": "Pods", "value": 1, "periodSeconds": 30 }] });
+    let up =
+        json!({ "stabilizationWindowSeconds": 0, "policies": [{ "type": "Pods", "value": 1, "periodSeconds": 30 }] });
     let limited = with(with(document(), "/spec/scaleUp", Some(up)), "/spec/cooldownPeriod", Some(json!(0)));
     let conversion = converted(&limited);
     let (busy, idle) = ([Reading::Value(1500.0), Reading::Value(80.0)], [Reading::Value(5.0), Reading::Value(1.0)]);
@@ -147,17 +155,33 @@ fn what_makes_no_sense_is_refused_at_its_field() {
     let metrics = |metrics: Value| with(document(), "/spec/metrics", Some(metrics));
     let cases = [
         (with(document(), "/apiVersion", Some("".into())), "apiVersion", "must not be empty: it is kubeai.io/v1alpha1"),
-        (with(document(), "/apiVersion", Some("kubeai.io/v1".into())), "apiVersion", "must be kubeai.io/v1alpha1, got kubeai.io/v1"),
-        (with(document(), "/kind", Some("AIPolicy".into())), "kind", "must be AIInferenceAutoscalerPolicy, got AIPolicy"),
+        (
+            with(document(), "/apiVersion", Some("kubeai.io/v1".into())),
+            "apiVersion",
+            "must be kubeai.io/v1alpha1, got kubeai.io/v1",
+        ),
+        (
+            with(document(), "/kind", Some("AIPolicy".into())),
+            "kind",
+            "must be AIInferenceAutoscalerPolicy, got AIPolicy",
+        ),
         (with(document(), "/metadata/name", Some("".into())), "metadata.name", "must not be empty"),
         (with(document(), "/spec/targetRef/kind", Some("".into())), "spec.targetRef.kind", "must not be empty"),
         (with(document(), "/spec/maxReplica", Some(5.into())), "spec.maxReplica", "did you mean `maxReplicas`?"),
-        (with(document(), "/spec/maxReplicas", Some(1.into())), "spec.minReplicas", "minReplicas 2 is above maxReplicas 1"),
+        (
+            with(document(), "/spec/maxReplicas", Some(1.into())),
+            "spec.minReplicas",
+            "minReplicas 2 is above maxReplicas 1",
+        ),
         (metrics(json!({})), "spec.metrics", "at least one of"),
         (metrics(json!({ "latency": { "enabled": false, "targetP99Ms": 5 } })), "spec.metrics", "at least one of"),
         (metrics(json!({ "requestQueueDepth": { "targetDepth": 4 } })), "spec.metrics", "at least one of"),
         (metrics(json!({ "latency": {} })), "spec.metrics.latency", "needs a targetP99Ms"),
-        (metrics(json!({ "latency": { "targetP99Ms": 0 } })), "spec.metrics.latency.targetP99Ms", "greater than 0, got 0"),
+        (
+            metrics(json!({ "latency": { "targetP99Ms": 0 } })),
+            "spec.metrics.latency.targetP99Ms",
+            "greater than 0, got 0",
+        ),
         (
             metrics(json!({ "gpuUtilization": { "targetPercentage": 101 } })),
             "spec.metrics.gpuUtilization.targetPercentage",
@@ -173,7 +197,11 @@ fn what_makes_no_sense_is_refused_at_its_field() {
             "spec.algorithm.weights[1]",
             "must be at least 0, got -2",
         ),
-        (with(document(), "/spec/algorithm", Some(json!({ "tolerance": 2 }))), "spec.algorithm.tolerance", "in 0 to 1, got 2"),
+        (
+            with(document(), "/spec/algorithm", Some(json!({ "tolerance": 2 }))),
+            "spec.algorithm.tolerance",
+            "in 0 to 1, got 2",
+        ),
         (
             with(document(), "/spec/scaleUp", Some(json!({ "stabilizationWindowSeconds": 4000 }))),
             "spec.scaleUp.stabilizationWindowSeconds",

@@ -38,7 +38,8 @@ fn it_decides_as_the_guide_says() {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small whole number")]
         let wanted = (f64::from(current) * ratio).ceil() as u32;
         history.push((at, wanted));
-        let within = |window: i64| history.iter().filter(move |(then, _)| at - then < window).map(|(_, wanted)| *wanted);
+        let within =
+            |window: i64| history.iter().filter(move |(then, _)| at - then < window).map(|(_, wanted)| *wanted);
         let most = within(600).max().expect("there is one");
         let least = within(30).min().expect("there is one");
         let stable = current.max(least).min(most);
@@ -46,7 +47,8 @@ fn it_decides_as_the_guide_says() {
         want.push(desired);
         current = desired;
     }
-    let looks: Vec<(i64, u32, &[Reading<'_>])> = looks.iter().map(|(at, current, all)| (*at, *current, &all[..])).collect();
+    let looks: Vec<(i64, u32, &[Reading<'_>])> =
+        looks.iter().map(|(at, current, all)| (*at, *current, &all[..])).collect();
     assert_eq!(decide(&policy, &looks), want);
     assert!(want.iter().any(|count| *count > 4), "it moves: {want:?}");
 }
@@ -55,11 +57,8 @@ fn it_decides_as_the_guide_says() {
 fn nothing_is_made_up_and_the_last_look_s_zero_counts() {
     let policy = converted(&with(request(), "/scale_down_policy/stabilization_window_seconds", Some(json!(0)))).policy;
     let (missing, zero) = (Reading::Missing("no DCGM"), Reading::Value(0.0));
-    let looks: [(i64, u32, &[Reading<'_>]); 3] = [
-        (0, 4, &[missing; 3]),
-        (15, 4, &[zero, zero, missing]),
-        (30, 4, &[zero; 3]),
-    ];
+    let looks: [(i64, u32, &[Reading<'_>]); 3] =
+        [(0, 4, &[missing; 3]), (15, 4, &[zero, zero, missing]), (30, 4, &[zero; 3])];
     assert_eq!(decide(&policy, &looks), [4, 4, 3]);
 }
 
@@ -99,7 +98,12 @@ fn the_guide_s_errors_are_in_its_words() {
     let cases = [
         ("/min_replicas", Some(json!(0)), "min_replicas", "min_replicas must be at least 1"),
         ("/max_replicas", Some(json!(0)), "max_replicas", "max_replicas must be greater than or equal to min_replicas"),
-        ("/workload_type", Some(json!("DaemonSet")), "workload_type", "known: `Deployment`, `StatefulSet`, `ReplicaSet`"),
+        (
+            "/workload_type",
+            Some(json!("DaemonSet")),
+            "workload_type",
+            "known: `Deployment`, `StatefulSet`, `ReplicaSet`",
+        ),
         ("/workload_name", Some(json!("")), "workload_name", "workload_name is required"),
         ("/workload_namespace", None, "", "missing field `workload_namespace`"),
         ("/target_cpu_percent", Some(json!(101)), "target_cpu_percent", "must be between 1 and 100, got 101"),
