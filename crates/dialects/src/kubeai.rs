@@ -350,25 +350,25 @@ impl Spec {
     fn restrain(&self, conversion: &mut Conversion) -> Result<(), ConfigError> {
         let mut stages = Vec::new();
         if self.scale_up.is_some() || self.scale_down.is_some() {
-            // In whole numbers of replicas within the bounds this is no limit at all.
+            // No limit at all, within the bounds. On the way down that is the default.
             let no_limit = ScalingPolicy {
                 kind: PolicyKind::Pods,
                 value: i32::try_from(self.max_replicas).unwrap_or(i32::MAX),
                 period_seconds: 15,
             };
-            let rules = |given: &Option<Direction>, window: u32| {
+            let rules = |given: &Option<Direction>, window: u32, otherwise: Option<ScalingPolicy>| {
                 let own = given.as_ref();
                 let mut rules = ScalingRules::default();
                 let default = if own.is_some() { window } else { 0 };
                 rules.stabilization_window_seconds =
                     Some(own.and_then(|own| own.stabilization_window_seconds).unwrap_or(default));
                 let policies = own.and_then(|own| own.policies.clone()).filter(|policies| !policies.is_empty());
-                rules.policies = Some(policies.unwrap_or_else(|| vec![no_limit]));
+                rules.policies = policies.or_else(|| Some(vec![otherwise?]));
                 rules
             };
             let mut behavior = Behavior::default();
-            behavior.scale_up = Some(rules(&self.scale_up, 60));
-            behavior.scale_down = Some(rules(&self.scale_down, 300));
+            behavior.scale_up = Some(rules(&self.scale_up, 60, Some(no_limit)));
+            behavior.scale_down = Some(rules(&self.scale_down, 300, None));
             behavior.check().map_err(|error| error.under("spec"))?;
             stages.push(("behavior", serde_json::to_value(&behavior).expect("a behavior is plain data")));
             for (name, given) in [("scaleUp", &self.scale_up), ("scaleDown", &self.scale_down)] {

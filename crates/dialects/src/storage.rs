@@ -177,19 +177,19 @@ impl Request {
     }
 
     fn behavior(&self) -> Behavior {
-        let rules = |given: &Option<Direction>, window: u32| {
+        let limit = |most| vec![ScalingPolicy { kind: PolicyKind::Pods, value: most, period_seconds: INTERVAL }];
+        let rules = |given: &Option<Direction>, window: u32, otherwise: Option<i32>| {
             let given = given.as_ref();
-            let most = given.and_then(|it| it.max_scale_change).unwrap_or(self.max_replicas);
             let mut rules = ScalingRules::default();
             rules.stabilization_window_seconds =
                 Some(given.and_then(|it| it.stabilization_window_seconds).unwrap_or(window));
-            rules.policies =
-                Some(vec![ScalingPolicy { kind: PolicyKind::Pods, value: most, period_seconds: INTERVAL }]);
+            rules.policies = given.and_then(|it| it.max_scale_change).or(otherwise).map(limit);
             rules
         };
         let mut behavior = Behavior::default();
-        behavior.scale_up = Some(rules(&self.scale_up_policy, 0));
-        behavior.scale_down = Some(rules(&self.scale_down_policy, 300));
+        // Without a limit: on the way down that is the default, and on the way up as many as there can be.
+        behavior.scale_up = Some(rules(&self.scale_up_policy, 0, Some(self.max_replicas)));
+        behavior.scale_down = Some(rules(&self.scale_down_policy, 300, None));
         behavior
     }
 
