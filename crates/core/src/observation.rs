@@ -148,11 +148,6 @@ impl Noticed {
         self.0
     }
 
-    /// The last change noticed.
-    pub(crate) const fn last(self) -> Option<Action> {
-        self.0
-    }
-
     pub(crate) fn write(self, state: &mut Vec<u8>) {
         Action::write(self.0, state);
     }

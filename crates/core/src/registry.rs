@@ -20,11 +20,13 @@ use crate::config::{ConfigError, near_miss, parse_config};
 use crate::formula::Formula;
 use crate::group::ScalingGroup;
 use crate::hpa::{Behavior, Hpa};
+use crate::knative::KnativeKpa;
 use crate::metric::Metric;
 use crate::policy::{AlgorithmSpec, MemberSpec, Policy, StageSpec};
 use crate::stage::activation::{Activation, ActivationFactory};
 use crate::stage::capped::Capped;
-use crate::stage::cooldown::Cooldown;
+use crate::stage::cooled::Cooled;
+use crate::stage::delayed::Delayed;
 use crate::stage::restrained::Restrained;
 use crate::stage::smoothed::Smoothed;
 use crate::stage::stabilized::Stabilized;
@@ -280,14 +282,6 @@ impl Registry {
         registry.register_stage(Activation::<Box<dyn ScalingAlgorithm>>::NAME, ActivationFactory).expect(taken);
         registry.register_stage(Substituted::<Box<dyn ScalingAlgorithm>>::NAME, SubstitutedFactory).expect(taken);
         registry
-            .register_stage(
-                Cooldown::<Box<dyn ScalingAlgorithm>>::NAME,
-                stage_factory("wait after a change before the next, so long for each direction", |inner, c| {
-                    Ok(Cooldown::new(inner, &c))
-                }),
-            )
-            .expect(taken);
-        registry
             .register_algorithm(
                 Formula::NAME,
                 algorithm_factory(
@@ -301,6 +295,22 @@ impl Registry {
                 Stabilized::<Box<dyn ScalingAlgorithm>>::NAME,
                 stage_factory("wait until a whole window agrees, a window for each direction", |inner, c| {
                     Ok(Stabilized::new(inner, &c))
+                }),
+            )
+            .expect(taken);
+        registry
+            .register_stage(
+                Cooled::<Box<dyn ScalingAlgorithm>>::NAME,
+                stage_factory("leave the count alone for a while after each change", |inner, c| {
+                    Ok(Cooled::new(inner, &c))
+                }),
+            )
+            .expect(taken);
+        registry
+            .register_stage(
+                Delayed::<Box<dyn ScalingAlgorithm>>::NAME,
+                stage_factory("change the count only after that was wanted for a while", |inner, c| {
+                    Ok(Delayed::new(inner, &c))
                 }),
             )
             .expect(taken);
@@ -353,6 +363,14 @@ impl Registry {
         for rule in Rule::ALL {
             registry.register_combinator(rule.name(), rule).expect(taken);
         }
+        registry
+            .register_algorithm(
+                KnativeKpa::NAME,
+                algorithm_factory("Knative's pod autoscaler: a stable window, and a short one for panic", |m, c| {
+                    KnativeKpa::new(m, &c)
+                }),
+            )
+            .expect(taken);
         registry
     }
 

@@ -2,7 +2,8 @@
 
 pub(crate) mod activation;
 pub(crate) mod capped;
-pub(crate) mod cooldown;
+pub(crate) mod cooled;
+pub(crate) mod delayed;
 pub(crate) mod restrained;
 pub(crate) mod smoothed;
 pub(crate) mod stabilized;

@@ -239,6 +239,26 @@ pub enum Effect {
         #[serde(rename = "left_ms", serialize_with = "record::millis")]
         left: Duration,
     },
+    /// The last change is too recent for another.
+    Cooling {
+        /// The last instant at which nothing is changed.
+        #[serde(rename = "until_ms")]
+        until: Timestamp,
+        /// How long that is from now.
+        #[serde(rename = "left_ms", serialize_with = "record::millis")]
+        left: Duration,
+    },
+    /// The change has not been wanted for long enough.
+    Delayed {
+        /// Which way it would go.
+        direction: Direction,
+        /// When it will have been, if it stays so.
+        #[serde(rename = "until_ms")]
+        until: Timestamp,
+        /// How long that is from now.
+        #[serde(rename = "left_ms", serialize_with = "record::millis")]
+        left: Duration,
+    },
     /// One metric's own proposal. Several stand beside each other: each begins at the current count.
     Proposed {
         /// The metric.
@@ -284,17 +304,6 @@ pub enum Effect {
         /// The replicas there were when the period began.
         start: i32,
         /// When the oldest change of this period, or this one, leaves it.
-        #[serde(rename = "until_ms")]
-        until: Timestamp,
-        /// How long that is from now.
-        #[serde(rename = "left_ms", serialize_with = "record::millis")]
-        left: Duration,
-    },
-    /// The last change is too recent for another one in this direction.
-    CoolingDown {
-        /// The direction that waits.
-        direction: Direction,
-        /// When it is over.
         #[serde(rename = "until_ms")]
         until: Timestamp,
         /// How long that is from now.
@@ -395,6 +404,8 @@ pub enum Effect {
         #[serde(skip)]
         member: TextId,
     },
+    /// A step of Knative's autoscaler.
+    Knative(crate::knative::Fact),
 }
 
 impl Effect {
@@ -409,6 +420,7 @@ impl Effect {
             Self::Aibrix(fact) => fact.metric_mut(),
             Self::Watermark(fact) => fact.metric_mut(),
             Self::Nomad(fact) => fact.metric_mut(),
+            Self::Knative(fact) => fact.metric_mut(),
             _ => None,
         }
     }

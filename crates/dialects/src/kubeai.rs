@@ -389,7 +389,7 @@ impl Spec {
             conversion.changed("spec.cooldownPeriod", "", text);
         } else {
             let span = Span::from_secs(cooldown);
-            stages.push(("cooldown", json!({ "scaleUp": span, "scaleDown": span })));
+            stages.push(("cooled", json!({ "afterUp": span, "afterDown": span })));
             conversion.made_of(place.clone(), "spec.cooldownPeriod");
             conversion.changed(
                 "spec.cooldownPeriod",

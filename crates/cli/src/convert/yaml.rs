@@ -220,10 +220,9 @@ mod tests {
 
     #[test]
     fn comments_stand_above_their_field_or_what_holds_it() {
-        let value = json!({ "spec": { "minReplicas": 1, "stages": [{ "cooldown": { "scaleUp": "5m" } }], "metrics": [{ "name": "a", "target": 1 }] } });
+        let value = json!({ "spec": { "minReplicas": 1, "stages": [{ "cooled": { "afterUp": "5m" } }], "metrics": [{ "name": "a", "target": 1 }] } });
         let mut comments = Comments::new();
-        for path in ["spec.minReplicas", "spec.stages[0].cooldown.scaleUp", "spec.metrics[0].target.value", "spec.none"]
-        {
+        for path in ["spec.minReplicas", "spec.stages[0].cooled.afterUp", "spec.metrics[0].target.value", "spec.none"] {
             let place = nearest(&value, path).expect("something holds it");
             comments.entry(place).or_default().push(format!("about {path}"));
         }
@@ -240,9 +239,9 @@ spec:
       # about spec.metrics[0].target.value
       target: 1
   stages:
-    - cooldown:
-        # about spec.stages[0].cooldown.scaleUp
-        scaleUp: 5m
+    - cooled:
+        # about spec.stages[0].cooled.afterUp
+        afterUp: 5m
 "
         );
     }

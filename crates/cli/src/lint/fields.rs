@@ -68,9 +68,9 @@ fn never(subject: &Subject, found: &mut Vec<Finding>) {
 }
 
 fn tolerances(subject: &Subject, found: &mut Vec<Finding>) {
-    if !subject.is_tolerant() {
+    if !subject.takes_tolerance() {
         for rules in subject.rules().filter(|rules| rules.written.tolerance.is_some()) {
-            let why = "the algorithm asks for a number of replicas, not for a ratio that could be near 1";
+            let why = "the algorithm has no tolerance that `behavior` could set";
             dead(format!("{}.tolerance", rules.field), why, found);
         }
         return;
@@ -79,12 +79,16 @@ fn tolerances(subject: &Subject, found: &mut Vec<Finding>) {
         let direction = subject.rules().filter(move |rules| rules.direction == direction);
         direction.map(|rules| rules.written.tolerance).any(|tolerance| tolerance.is_some())
     };
-    if subject.config("tolerance").is_some() && of_behavior(Direction::Up) && of_behavior(Direction::Down) {
-        dead(
-            "spec.algorithm.config.tolerance",
-            "`behavior` has a tolerance for each direction, which go before it",
-            found,
-        );
+    let (up, down) = (of_behavior(Direction::Up), of_behavior(Direction::Down));
+    let replaced = [
+        ("tolerance", up && down, "`behavior` has a tolerance for each direction, which go before it"),
+        ("scaleUpTolerance", up, "`behavior` has a tolerance under scaleUp, which goes before it"),
+        ("scaleDownTolerance", down, "`behavior` has a tolerance under scaleDown, which goes before it"),
+    ];
+    for (name, replaced, why) in replaced {
+        if replaced && subject.config(name).is_some() {
+            dead(format!("spec.algorithm.config.{name}"), why, found);
+        }
     }
 }
 
@@ -125,14 +129,14 @@ fn hpa(subject: &Subject, found: &mut Vec<Finding>) {
 }
 
 fn single_metric(subject: &Subject, found: &mut Vec<Finding>) {
-    if subject.is_tolerant() && subject.spec.metrics.len() == 1 && subject.config("whenMissing").is_some() {
+    if subject.is_of_ratios() && subject.spec.metrics.len() == 1 && subject.config("whenMissing").is_some() {
         let why = "it is about some of several metrics, and there is one";
         dead("spec.algorithm.config.whenMissing", why, found);
     }
 }
 
 fn on_failure(subject: &Subject, found: &mut Vec<Finding>) {
-    if subject.spec.on_failure != FailureSpec::Hold && subject.is_tolerant() {
+    if subject.spec.on_failure != FailureSpec::Hold && subject.is_of_ratios() {
         let name = subject.spec.algorithm.name.as_deref().unwrap_or_default();
         let why = format!(
             "it answers for an algorithm that fails, as a plugin can. {name} doesn't: without readings it holds, and this is not asked"

@@ -29,6 +29,7 @@ fn plugins_stand_beside_the_native_ones() {
         "capped-smooth-ratio-plugin",
         "formula",
         "hpa",
+        "knative-kpa",
         "max-ratio",
         "nomad",
         "nomad-fixed-value",
@@ -39,8 +40,17 @@ fn plugins_stand_beside_the_native_ones() {
         "weighted-ratio",
     ];
     assert_eq!(names("algorithms"), algorithms);
-    let stages =
-        ["activation", "behavior", "capped", "cooldown", "legacy-behavior", "smoothed", "stabilized", "substituted"];
+    let stages = [
+        "activation",
+        "behavior",
+        "capped",
+        "cooled",
+        "delayed",
+        "legacy-behavior",
+        "smoothed",
+        "stabilized",
+        "substituted",
+    ];
     assert_eq!(names("stages"), stages);
     for entry in listed["algorithms"].as_array().expect("a list") {
         assert!(entry["config_schema"]["properties"].is_object(), "{entry}");

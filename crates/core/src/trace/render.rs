@@ -124,6 +124,20 @@ impl fmt::Display for Text<'_> {
                 },
                 humantime::format_duration(left),
             ),
+            Effect::Cooling { left, .. } => {
+                write!(
+                    f,
+                    "the last change is too recent; nothing changes for {} more",
+                    humantime::format_duration(left)
+                )
+            }
+            Effect::Delayed { direction, left, .. } => write!(
+                f,
+                "{} have to be wanted for {} more before any are {}",
+                if direction == Direction::Up { "more" } else { "fewer" },
+                humantime::format_duration(left),
+                if direction == Direction::Up { "added" } else { "taken away" },
+            ),
             Effect::Proposed { .. } => self.proposed(f),
             Effect::Highest { metric, of: 1 } => write!(f, "{} alone makes a proposal", self.metric(metric)),
             Effect::Highest { metric, of } => {
@@ -139,15 +153,6 @@ impl fmt::Display for Text<'_> {
                 let (period, left) = (humantime::format_duration(period), humantime::format_duration(left));
                 write!(f, "at most {value}{unit} {verb} in {period}, from {start}; holds for {left} more")
             }
-            Effect::CoolingDown { direction, left, .. } => write!(
-                f,
-                "the last change was too recent for another {}, for {} more",
-                match direction {
-                    Direction::Up => "up",
-                    Direction::Down => "down",
-                },
-                humantime::format_duration(left),
-            ),
             Effect::Activated { metric, reading, threshold } => {
                 let metric = self.metric(metric);
                 write!(f, "active: {metric} is {}, above {}", Short(reading), Short(threshold))
@@ -181,6 +186,7 @@ impl fmt::Display for Text<'_> {
             Effect::Nomad(fact) => fact.write(f, self.metrics),
             Effect::Grouped { fact, member } => fact.write(f, self.trace.kept(member)),
             Effect::Combined { fact, member } => fact.write(f, self.trace.kept(member)),
+            Effect::Knative(fact) => fact.write(f, self.metrics, to),
         }
     }
 }

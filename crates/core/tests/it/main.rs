@@ -5,10 +5,10 @@ mod aibrix;
 mod allocations;
 mod behavior;
 mod combinator;
-mod cooldown;
 mod group;
 mod handler;
 mod hpa;
+mod knative;
 mod kubeai;
 mod laws;
 mod manager;
@@ -17,6 +17,7 @@ mod pipeline;
 mod ratios;
 mod substituted;
 mod watermark;
+mod window;
 
 #[global_allocator]
 static ALLOCATOR: setpoint_testkit::allocations::Counting = setpoint_testkit::allocations::Counting;

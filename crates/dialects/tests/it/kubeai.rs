@@ -104,7 +104,8 @@ fn algorithms_have_their_names_and_parameters() {
     assert!(error.message.contains("did you mean `max-ratio`?"), "{error}");
 }
 
-/// The controller's own rule, as its code has it but for the ratio of 1 that it begins with.
+/// The controller's own rule, as its code has it but for the ratio of 1 that it begins with, and for the last instant of a
+/// cooldown.
 #[test]
 fn it_decides_as_the_controller_s_rule_with_its_cooldown() {
     let policy = converted(&document()).policy;
@@ -120,7 +121,7 @@ fn it_decides_as_the_controller_s_rule_with_its_cooldown() {
             if (0.9..=1.1).contains(&ratio) { f64::from(current) } else { (f64::from(current) * ratio).ceil() };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small whole number")]
         let proposed = (proposed as u32).clamp(2, 10);
-        let cooling = last.is_some_and(|last: i64| step * 30 - last < 300);
+        let cooling = last.is_some_and(|last: i64| step * 30 - last <= 300);
         let desired = if cooling { current } else { proposed };
         want.push(desired);
         if desired != current {
