@@ -11,7 +11,7 @@ use crate::config::{ConfigError, near_miss, parse_config};
 use crate::failure::EvaluateError;
 use crate::metric::Metric;
 use crate::observation::Observation;
-use crate::proposal::{Need, Proposal};
+use crate::proposal::{Hold, Need, Proposal};
 use crate::registry::{Description, Setup, StageFactory};
 use crate::state::{StateError, StateReader};
 use crate::time::{Span, Timestamp};
@@ -165,9 +165,14 @@ impl<A: ScalingAlgorithm> ScalingAlgorithm for Activation<A> {
         if current <= self.idle {
             // It has been idle: a wake-up by hand begins a cooldown of its own.
             self.last_active = None;
-            let effect = Effect::Idle { until: look.now, left: std::time::Duration::ZERO };
-            Self::note(effect, current, self.idle, trace);
-            return Ok(Need::from(self.idle).into());
+            if matches!(activity, Activity::Idle) {
+                let effect = Effect::Idle { until: look.now, left: std::time::Duration::ZERO };
+                Self::note(effect, current, self.idle, trace);
+                if current < self.idle {
+                    return Ok(Need::from(self.idle).into());
+                }
+            }
+            return Ok(Proposal::Hold(Hold::Said));
         }
         // A clock that was set back begins the wait anew.
         if look.now < since {

@@ -46,7 +46,7 @@ fn a_workload_goes_idle_after_the_cooldown_and_wakes_at_once() {
 #[test]
 fn what_makes_no_sense_is_refused_with_its_field() {
     let cases = [
-        (json!({ "thresholds": { "m7": 5 } }), "stages[0].activation.thresholds.m7", "did you mean `m0`?"),
+        (json!({ "thresholds": { "m7": 5 } }), "stages[0].activation.thresholds.m7", "known: `m0`, `m1`"),
         (json!({ "idleReplicas": 3 }), "stages[0].activation.activeReplicas", "must be above idleReplicas 3, got 1"),
         (json!({ "threshold": 3 }), "stages[0].activation.threshold", "did you mean `thresholds`?"),
     ];
