@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+use setpoint::QuarantineSpec;
 use setpoint_dialects::{Conversion, Dialect, Fate, Note};
 
 use self::yaml::Comments;
@@ -119,8 +120,11 @@ impl Converted {
 /// What a policy means without saying it.
 fn without_defaults(policy: &mut Value) {
     if let Some(spec) = policy.get_mut("spec").and_then(Value::as_object_mut) {
-        for (field, default) in [("holdOutsideBounds", "correct"), ("onFailure", "hold")] {
-            if spec.get(field).is_some_and(|value| value == default) {
+        let quarantine = serde_json::to_value(QuarantineSpec::default()).expect("a quarantine is plain data");
+        for (field, default) in
+            [("holdOutsideBounds", json!("correct")), ("onFailure", json!("hold")), ("quarantine", quarantine)]
+        {
+            if spec.get(field) == Some(&default) {
                 spec.remove(field);
             }
         }

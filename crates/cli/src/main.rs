@@ -9,6 +9,7 @@ mod convert;
 mod decide;
 mod document;
 mod error;
+mod lines;
 mod lint;
 mod measured;
 mod output;

@@ -3,11 +3,14 @@
 pub mod aibrix;
 mod algorithm;
 mod bounds;
+#[doc = include_str!("../docs/choosing.md")]
+pub mod choosing {}
+mod capability;
 pub mod combinator;
 mod comparison;
 mod config;
 mod decision;
-mod failure;
+pub mod failure;
 pub mod formula;
 pub mod group;
 mod handler;
@@ -22,6 +25,7 @@ mod policy;
 mod proposal;
 mod quantity;
 mod registry;
+mod rounding;
 mod stage;
 mod state;
 mod time;
@@ -38,10 +42,13 @@ pub use algorithm::ratio::WhenMissing;
 pub use algorithm::weighted_ratio::{WeightedRatio, WeightedRatioConfig};
 pub use algorithm::{ScalingAlgorithm, algorithm_fn};
 pub use bounds::{Bounds, BoundsError, MAX_REPLICAS};
+pub use capability::{Capability, MetricNeed, Needs};
 pub use combinator::{Combined, Member};
 pub use config::{ConfigError, near_miss, parse_config, read_config};
 pub use decision::{Decision, Outcome};
-pub use failure::{EvaluateError, FailureKind};
+pub use failure::{
+    Backoff, EvaluateError, FailureKind, FailureSpec, FailureTotals, FallbackSpec, Health, LastGoodSpec, QuarantineSpec,
+};
 pub use formula::{Formula, FormulaConfig};
 pub use group::{Group, ScalingGroup};
 pub use handler::memory::InMemoryHandler;
@@ -51,10 +58,8 @@ pub use instance::{InstanceState, Phase, Readiness, Sample, Samples};
 pub use manager::{AlgorithmManager, ReadingsMismatch, Reconfigured, WorkloadError, WorkloadId};
 pub use metric::{Metric, MetricKind, MetricSource, PrometheusQuery, Reading, Target};
 pub use observation::{Action, Observation};
-pub use policy::{
-    AlgorithmSpec, FailureSpec, HoldOutsideBounds, MemberSpec, Metadata, Policy, PolicySpec, StageSpec, TargetRef,
-};
-pub use proposal::{Hold, Need, Proposal};
+pub use policy::{AlgorithmSpec, HoldOutsideBounds, MemberSpec, Metadata, Policy, PolicySpec, StageSpec, TargetRef};
+pub use proposal::{Need, Proposal};
 pub use quantity::{Quantity, QuantityError};
 pub use registry::{
     AlgorithmFactory, CombinatorFactory, Description, RegisterError, Registry, Setup, StageFactory, algorithm_factory,
@@ -70,6 +75,8 @@ pub use stage::stabilized::{Stabilized, StabilizedConfig};
 pub use stage::substituted::{Substituted, SubstitutedConfig, SubstitutedCount};
 pub use state::{StateError, StateReader, write_time};
 pub use time::{Span, Timestamp};
-pub use trace::{DetailedReason, Direction, Effect, Judged, Mark, Reason, ReasonRecord, TextId, Trace};
+pub use trace::{
+    DetailedReason, Direction, Effect, Hold, Judged, Lasting, Mark, Reason, ReasonRecord, Short, TextId, Trace,
+};
 pub use units::{Fraction, Positive, RangeError, SmoothingFactor, StepDown, StepUp, Tolerance, Tolerances, Weight};
 pub use watermark::{Watermark, WatermarkConfig};

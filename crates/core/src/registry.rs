@@ -1,6 +1,6 @@
 //! Algorithms and stages by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use crate::algorithm::average_ratio::AverageRatio;
 use crate::algorithm::capped_smooth_ratio::CappedSmoothRatioConfig;
 use crate::algorithm::max_ratio::MaxRatio;
 use crate::algorithm::weighted_ratio::WeightedRatio;
+use crate::capability::{Capability, Needs};
 use crate::combinator::{Combined, Member, Rule};
 use crate::config::{ConfigError, near_miss, parse_config};
 use crate::formula::Formula;
@@ -59,12 +60,22 @@ pub struct Setup<'a> {
     pub config: &'a Value,
     /// The policy's metrics; readings come in this order.
     pub metrics: &'a [Metric],
+    /// What it is granted.
+    pub capabilities: &'a BTreeSet<Capability>,
 }
+
+/// No capability at all.
+static NONE: BTreeSet<Capability> = BTreeSet::new();
 
 /// Makes one instance of an algorithm for each workload that asks for it.
 pub trait AlgorithmFactory: Send + Sync {
     /// What the algorithm is.
     fn describe(&self) -> Description;
+
+    /// What it asks of a policy, checked before an instance is made. Default: nothing, and no capability is taken.
+    fn needs(&self) -> Needs<'_> {
+        Needs::default()
+    }
 
     /// A new instance.
     ///
@@ -448,8 +459,9 @@ impl Registry {
             (None, Some(plugin)) => ("plugin", plugin),
             (None, None) => return Err(ConfigError::new("", "an algorithm needs a `name`, or a `plugin` file")),
         };
-        let setup = Setup { config: &spec.config, metrics };
+        let setup = Setup { config: &spec.config, metrics, capabilities: &spec.capabilities };
         if let Some(combinator) = self.combinators.get(name) {
+            Needs::default().check(name, metrics, &spec.capabilities)?;
             let members = spec.of.iter().enumerate().map(|(index, member)| {
                 self.member(member, metrics).map_err(|error| error.under(&format!("of[{index}]")))
             });
@@ -463,6 +475,7 @@ impl Registry {
             let message = format!("{name} asks no others; those that do are {}", combinators.join(", "));
             return Err(ConfigError::new("of", message));
         }
+        factory.needs().check(name, metrics, &spec.capabilities)?;
         factory.build(&setup).map_err(|error| error.under("config"))
     }
 
@@ -507,7 +520,9 @@ impl Registry {
         let known = self.stages.keys().map(String::as_str);
         let factory =
             find(&self.stages, "stage", &spec.name, known).map_err(|message| ConfigError::new(&spec.name, message))?;
-        factory.wrap(inner, &Setup { config: &spec.config, metrics }).map_err(|error| error.under(&spec.name))
+        factory
+            .wrap(inner, &Setup { config: &spec.config, metrics, capabilities: &NONE })
+            .map_err(|error| error.under(&spec.name))
     }
 
     /// The JSON Schema of a policy document, with what is registered here: names, and what each one's

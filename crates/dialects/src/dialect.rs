@@ -76,7 +76,10 @@ impl Dialect {
             return Ok(*dialect);
         }
         if kind == "ScalingGroup" {
-            return Err(ConfigError::new("kind", "a ScalingGroup is several policies; a single one is needed here"));
+            return Err(ConfigError::new(
+                "kind",
+                "a ScalingGroup is several policies, and here one is needed; `decide` and `lint` take groups",
+            ));
         }
         // A kind that is misspelt, or forgotten: whoever owns the group says so.
         if let Some((.., dialect)) = KINDS.iter().find(|(_, known, _)| *known == group && *known != "setpoint.dev") {

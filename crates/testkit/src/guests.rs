@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 pub const BUILT: &str = "SETPOINT_GUESTS";
 
 /// The plugins of `guest-plugins/`.
-pub const NAMES: [&str; 2] = ["capped-smooth-ratio", "hostile"];
+pub const NAMES: [&str; 4] = ["capped-smooth-ratio", "chatty", "custom", "hostile"];
 
 /// The bytes of the component of `guest-plugins/NAME`.
 ///
@@ -21,6 +21,17 @@ pub const NAMES: [&str; 2] = ["capped-smooth-ratio", "hostile"];
 pub fn component(name: &str) -> Vec<u8> {
     let folder = env::var_os(BUILT).map_or_else(|| root().join("guest-plugins/prebuilt"), PathBuf::from);
     let file = folder.join(format!("{name}.wasm"));
+    fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// The bytes of the component of `guest-plugins/NAME` as it was released for a minor `contract`, such as `0.1`.
+///
+/// # Panics
+///
+/// When the file can't be read, naming it.
+#[must_use]
+pub fn released(contract: &str, name: &str) -> Vec<u8> {
+    let file = root().join(format!("guest-plugins/released/{contract}/{name}.wasm"));
     fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
@@ -79,7 +90,7 @@ fn source_hash(root: &Path, name: &str) -> io::Result<String> {
         "crates/core/Cargo.toml".into(),
         "crates/guest/Cargo.toml".into(),
     ];
-    for folder in [&format!("guest-plugins/{name}"), "crates/core/src", "crates/guest/src", "wit"] {
+    for folder in [&format!("guest-plugins/{name}"), "crates/core/src", "crates/guest/src", "wit/0.2"] {
         collect(root, Path::new(folder), &mut files)?;
     }
     files.sort();

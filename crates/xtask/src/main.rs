@@ -1,8 +1,9 @@
-//! This workspace's own tools: `cargo xtask guests [--bless]`, `cargo xtask ci`, `cargo xtask fuzz [SECONDS]`.
+//! This workspace's own tools: `cargo xtask guests [--bless]`, `cargo xtask wit`, `cargo xtask ci`, `cargo xtask fuzz [SECONDS]`.
 
 mod ci;
 mod fuzz;
 mod guests;
+mod wit;
 
 use std::process::{Command, ExitCode};
 
@@ -12,7 +13,8 @@ const HELP: &str = "usage: cargo xtask COMMAND
 
   guests            build the guest plugins from source into target/guests
   guests --bless    and make them the prebuilt ones
-  ci                what CI checks after the tests: fmt, clippy, docs, fuzz, guests and the tests that need them
+  wit               whether a released contract with plugins has changed incompatibly
+  ci                what CI checks after the tests: fmt, clippy, docs, wit, fuzz, guests and the tests that need them
   fuzz [SECONDS]    hold the behavior stage to its model on random runs, for 30 s or as long as said";
 
 fn main() -> ExitCode {
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
     let done = match arguments[..] {
         ["guests"] => guests::build().map(|_| ()),
         ["guests", "--bless"] => guests::bless(),
+        ["wit"] => wit::check(),
         ["ci"] => ci::run(),
         ["fuzz"] => fuzz::run(fuzz::SECONDS),
         ["fuzz", seconds] => match seconds.parse() {

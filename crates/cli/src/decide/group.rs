@@ -1,15 +1,14 @@
 //! `setpoint decide` of a group: all members at once.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use setpoint::group::GroupMember;
-use setpoint::{AlgorithmManager, Group, Observation, Trace, parse_config};
+use setpoint::{AlgorithmManager, Group, Observation, Trace};
 
 use super::decided::Decided;
-use super::observation::Observed;
+use super::measurement::{Measurement, measurements};
+use super::observation::{Observed, Once, Told, read};
 use super::{each_line, explain, stored};
 use crate::catalog::Catalog;
 use crate::cli::DecideArguments;
@@ -23,7 +22,7 @@ use crate::output::{self, BOLD};
 #[serde(deny_unknown_fields)]
 struct GroupObserved {
     now_ms: i64,
-    members: BTreeMap<String, Map<String, Value>>,
+    members: Once<Told>,
 }
 
 /// What was decided for a group.
@@ -38,7 +37,7 @@ struct GroupDecided<'a> {
 struct MemberDecided<'a> {
     member: &'a str,
     #[serde(flatten)]
-    decided: Decided,
+    decided: Decided<'a>,
 }
 
 pub(super) fn run(arguments: &DecideArguments, catalog: &mut Catalog, document: &Document) -> Result<(), BadInput> {
@@ -69,20 +68,27 @@ pub(super) fn run(arguments: &DecideArguments, catalog: &mut Catalog, document: 
         let decisions = group
             .decide(&mut manager, &looks, &mut traces)
             .expect("there is a look for each member, and a reading for each of its metrics");
-        let each = members.iter().zip(&decisions).zip(&looks).zip(&traces);
-        let decided = each.map(|(((member, decision), look), trace)| MemberDecided {
-            member: &member.name,
-            decided: Decided::new(decision, look, &member.policy.metrics, trace),
-        });
-        let decided = GroupDecided { now_ms, members: decided.collect() };
+        let each = || members.iter().zip(&decisions).zip(&looks).zip(&traces);
         if arguments.json {
+            let told: Vec<Vec<Measurement<'_>>> =
+                each().map(|(((member, _), look), trace)| measurements(&member.policy.metrics, look, trace)).collect();
+            let members = each().zip(&told).map(|((((member, decision), _), trace), told)| MemberDecided {
+                member: &member.name,
+                decided: Decided::new(decision, told, &member.policy.metrics, trace),
+            });
+            let decided = GroupDecided { now_ms, members: members.collect() };
             out.push_str(&serde_json::to_string(&decided).expect("a decision is plain data"));
             out.push('\n');
-        } else {
-            for MemberDecided { member, decided } in &decided.members {
-                let (bold, reset) = (BOLD.render(), BOLD.render_reset());
-                let _ = write!(out, "{bold}{member}{reset} ");
-                if arguments.explain { explain::whole(decided, &mut out) } else { explain::steps(decided, &mut out) }
+            return Ok(());
+        }
+        for (((GroupMember { name, policy, .. }, decision), look), trace) in each() {
+            let metrics = &policy.metrics;
+            let (bold, reset) = (BOLD.render(), BOLD.render_reset());
+            let _ = write!(out, "{bold}{name}{reset} ");
+            if arguments.explain {
+                explain::whole(decision, &measurements(metrics, look, trace), metrics, trace, &mut out);
+            } else {
+                explain::steps(decision, metrics, trace, &mut out);
             }
         }
         Ok(())
@@ -96,14 +102,11 @@ pub(super) fn run(arguments: &DecideArguments, catalog: &mut Catalog, document: 
 
 /// One look a member, in their order.
 fn parse(line: &str, members: &[GroupMember]) -> Result<(i64, Vec<Observed>), String> {
-    let value: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    let GroupObserved { now_ms, members: mut told } = parse_config(&value).map_err(|error| error.to_string())?;
+    let GroupObserved { now_ms, members: Once(mut told) } = read(line)?;
     let mut observed = Vec::with_capacity(members.len());
     for GroupMember { name, .. } in members {
-        let mut own = told.remove(name).ok_or_else(|| format!("members: nothing is told of `{name}`"))?;
-        own.insert("now_ms".to_owned(), now_ms.into());
-        let line = Value::Object(own).to_string();
-        observed.push(Observed::parse(&line).map_err(|error| format!("members.{name}: {error}"))?);
+        let own = told.remove(name).ok_or_else(|| format!("members: nothing is told of `{name}`"))?;
+        observed.push(Observed::of_member(own, now_ms).map_err(|error| format!("members.{name}.{error}"))?);
     }
     match told.keys().next() {
         Some(stranger) => Err(format!("members.{stranger}: the group has no such member")),

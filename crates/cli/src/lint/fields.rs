@@ -1,7 +1,7 @@
 //! Fields that do nothing.
 
 use serde_json::Value;
-use setpoint::{Direction, FailureSpec, Hpa, WeightedRatio};
+use setpoint::{Backoff, Direction, FailureSpec, Hpa, PolicySpec, QuarantineSpec, WeightedRatio};
 
 use super::finding::Finding;
 use super::subject::{Rules, Subject};
@@ -136,20 +136,40 @@ fn single_metric(subject: &Subject, found: &mut Vec<Finding>) {
 }
 
 fn on_failure(subject: &Subject, found: &mut Vec<Finding>) {
-    if subject.spec.on_failure != FailureSpec::Hold && subject.is_of_ratios() {
+    let PolicySpec { on_failure, quarantine, interval, .. } = &subject.spec;
+    if subject.is_of_ratios() {
         let name = subject.spec.algorithm.name.as_deref().unwrap_or_default();
-        let why = format!(
-            "it answers for an algorithm that fails, as a plugin can. {name} doesn't: without readings it holds, and this is not asked"
-        );
-        dead("spec.onFailure", why, found);
-    } else if let FailureSpec::Replicas(replicas) = subject.spec.on_failure {
+        let written = [
+            ("onFailure", *on_failure != FailureSpec::default()),
+            ("quarantine", *quarantine != QuarantineSpec::default()),
+        ];
+        for (field, _) in written.into_iter().filter(|(_, written)| *written) {
+            let why = format!(
+                "it is about an algorithm that fails, as a plugin can. {name} doesn't: without readings it holds, and this is not asked"
+            );
+            dead(format!("spec.{field}"), why, found);
+        }
+        return;
+    }
+    if let Some((field, replicas)) = on_failure.replicas() {
         let (min, max) = (subject.spec.min_replicas, subject.spec.max_replicas);
         let bounded = replicas.clamp(min, max);
         if bounded != replicas {
             let why =
                 format!("{replicas} is outside the bounds of {min} to {max}, which come last: it answers {bounded}");
-            found.push(Finding::warning("fallback-out-of-bounds", "spec.onFailure.replicas", why, bounded.to_string()));
+            let field = format!("spec.onFailure.{field}");
+            found.push(Finding::warning("fallback-out-of-bounds", field, why, bounded.to_string()));
         }
+    }
+    if let QuarantineSpec::After(Backoff { max_backoff, .. }) = quarantine
+        && *quarantine != QuarantineSpec::default()
+        && max_backoff <= interval
+    {
+        let why = format!(
+            "a quarantine of at most {max_backoff} is over at the next look, {interval} later: no call is ever left out"
+        );
+        let instead = format!("more than the interval of {interval}, or quarantine: never");
+        found.push(Finding::warning(RULE, "spec.quarantine.maxBackoff", why, instead));
     }
 }
 

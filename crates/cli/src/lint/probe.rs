@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use setpoint::{
-    AlgorithmManager, Decision, Metric, MetricKind, Observation, Outcome, PolicySpec, Reading, Registry, Target,
-    Timestamp, Trace, WorkloadId,
+    AlgorithmManager, Decision, Metric, MetricKind, Observation, Outcome, PolicySpec, QuarantineSpec, Reading,
+    Registry, Target, Timestamp, Trace, WorkloadId,
 };
 
 use super::budget::{Budget, Spent};
@@ -70,7 +70,8 @@ impl<'a> Probe<'a> {
     pub(super) fn new(subject: &'a Subject, registry: &Registry, current: u32) -> Option<Self> {
         let spec = &subject.spec;
         let mut manager = AlgorithmManager::with_registry(registry.clone());
-        let workload = manager.add(spec).ok()?;
+        // A failure is asked for its words, so none is left alone.
+        let workload = manager.add(&spec.clone().with_quarantine(QuarantineSpec::Never)).ok()?;
         let interval = spec.interval.as_duration().as_millis().max(1);
         let longest = u32::try_from(longest_memory(subject).as_millis() / interval).unwrap_or(u32::MAX);
         let patience = longest.saturating_add(SMOOTHING);

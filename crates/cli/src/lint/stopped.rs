@@ -46,6 +46,7 @@ fn failed(subject: &Subject, load: Load, why: &str) -> Finding {
     };
     let answer = match &subject.spec.on_failure {
         FailureSpec::Hold => "hold".to_owned(),
+        FailureSpec::LastGood(last_good) => format!("the last good answer, for {}", last_good.r#for),
         FailureSpec::Replicas(replicas) => format!("{replicas} replicas"),
         FailureSpec::Algorithm(algorithm) => algorithm.name.clone().unwrap_or_default(),
     };

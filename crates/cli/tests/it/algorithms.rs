@@ -40,6 +40,7 @@ fn plugins_stand_beside_the_native_ones() {
         "weighted-ratio",
     ];
     assert_eq!(names("algorithms"), algorithms);
+    assert_eq!(names("combinators"), ["all-agree-down", "any-of", "first", "max", "median", "min"]);
     let stages = [
         "activation",
         "behavior",

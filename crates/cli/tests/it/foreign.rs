@@ -132,12 +132,13 @@ fn every_example_is_written_as_the_policy_that_it_means() {
 #[test]
 fn every_example_decides_as_what_it_is_written_as() {
     let folder = Folder::new();
-    for example in EXAMPLES.iter().filter(|example| example.file != "custom-scaling-example.yaml") {
+    folder.write("plugins/custom.wasm", guests::component("custom"));
+    for example in &EXAMPLES {
         folder.write(example.file, example.document());
         folder.write("native.yaml", example.native());
         let input = looks(&convert_json(&folder, example.file)["policy"]["spec"]["metrics"]);
         let decide = |policy: &str| {
-            let ran = folder.run_with(&["decide", "--policy", policy, "--json"], &input);
+            let ran = folder.run_with(&["decide", "--policy", policy, "--plugins", "plugins", "--json"], &input);
             assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", example.file);
             ran.out
         };
@@ -180,40 +181,52 @@ fn the_guide_s_typos_and_lost_indentation_are_answered_with_what_was_meant() {
     }
 }
 
-/// What the plugin in the tests' folder is configured with.
-const SMOOTH: &str = "{ smoothingFactor: 0.3, maxScaleUp: 50%, maxScaleDown: 25%, tolerance: 0.1 }";
-
 #[test]
 fn a_plugin_that_is_named_is_called_with_its_configuration() {
     let folder = Folder::new();
-    folder.write("plugins/smooth.wasm", guests::component("capped-smooth-ratio"));
-    let name = "capped-smooth-ratio-plugin";
-    let scaler =
-        EXAMPLES[3].document().replace("scalingAlgorithm: custom", &format!("scalingAlgorithm: {name}")).replace(
-            "algorithmConfig:\n        threshold: 0.8\n        cooldownSeconds: 60",
-            &format!("algorithmConfig: {SMOOTH}"),
-        );
-    folder.write("scaler.yaml", &scaler);
-    folder.write("policy.yaml", EXAMPLES[0].document().replace("CappedSmoothRatio", name));
-    let look = |metric: &str, value: u32| {
-        format!("{{\"now_ms\": 0, \"current\": 4, \"readings\": {{\"{metric}\": {value}}}}}\n")
+    for (file, plugin) in [("custom", "custom"), ("smooth", "capped-smooth-ratio")] {
+        folder.write(&format!("plugins/{file}.wasm"), guests::component(plugin));
+    }
+    folder.write("custom.yaml", EXAMPLES[3].document());
+    folder.write("calm.yaml", EXAMPLES[3].document().replace("threshold: 0.8", "threshold: 1.3"));
+    let smooth = "capped-smooth-ratio-plugin";
+    folder.write("policy.yaml", EXAMPLES[0].document().replace("CappedSmoothRatio", smooth));
+    let look = |metric: &str, current: u32, value: u32| {
+        format!("{{\"now_ms\": 0, \"current\": {current}, \"readings\": {{\"{metric}\": {value}}}}}\n")
     };
-    for (file, input) in [("scaler.yaml", look("qps", 1200)), ("policy.yaml", look("gpu", 210))] {
+    for (file, name, input, desired) in [
+        // 480 of 4 times 100 is above the threshold of 0.8, and below one of 1.3.
+        ("custom.yaml", "custom", look("qps", 4, 480), 5),
+        ("calm.yaml", "custom", look("qps", 4, 480), 4),
+        // Three times as many are wanted, and half as many more allowed.
+        ("policy.yaml", smooth, look("gpu", 4, 210), 6),
+    ] {
         let ran = folder.run_with(&["decide", "--policy", file, "--plugins", "plugins", "--json"], &input);
         assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{file}");
         let decision: Value = serde_json::from_str(&ran.out).expect("a decision");
-        // Three times as many are wanted, and half as many more allowed.
-        assert_eq!(decision["desired"], 6, "{file}: {}", ran.out);
+        assert_eq!(decision["desired"], desired, "{file}: {}", ran.out);
         let without = folder.run_with(&["decide", "--policy", file], &input);
         assert_eq!(without.code, 2, "{file}");
         assert!(without.err.contains(&format!("no algorithm is called `{name}`")), "{}", without.err);
     }
+    // The minute after a change nothing is changed.
+    let minute = [(0, 4), (15_000, 5), (60_000, 5), (75_000, 5)];
+    let looks: String = minute
+        .map(|(now, current)| {
+            json!({ "now_ms": now, "current": current, "readings": { "qps": 480 } }).to_string() + "\n"
+        })
+        .concat();
+    let ran = folder.run_with(&["decide", "--policy", "custom.yaml", "--plugins", "plugins", "--json"], &looks);
+    let desired =
+        ran.out.lines().map(|line| serde_json::from_str::<Value>(line).expect("a decision")["desired"].clone());
+    assert_eq!(desired.collect::<Vec<_>>(), [5, 5, 5, 6], "{}{}", ran.out, ran.err);
     // Its own schema has the last word, at the field of the document that it came from.
-    folder.write("scaler.yaml", scaler.replace("smoothingFactor", "smoothingFaktor"));
-    let ran = folder.run_with(&["decide", "--policy", "scaler.yaml", "--plugins", "plugins"], "");
+    folder.write("custom.yaml", EXAMPLES[3].document().replace("threshold: 0.8", "treshold: 0.8"));
+    let ran = folder.run_with(&["decide", "--policy", "custom.yaml", "--plugins", "plugins"], "");
     assert_eq!(ran.code, 2);
     assert!(
-        ran.err.contains("scaler.yaml:25:") && ran.err.contains("spec.trigger.metricsTrigger.algorithmConfig"),
+        ran.err.contains("custom.yaml:26:9: spec.trigger.metricsTrigger.algorithmConfig")
+            && ran.err.contains("did you mean `threshold`?"),
         "{}",
         ran.err
     );

@@ -68,6 +68,10 @@ fn a_line_tells_of_every_member_and_of_no_other() {
         (json!({ "now_ms": 0, "members": {} }), "nothing is told of `prefill`"),
         (json!({ "members": {} }), "missing field `now_ms`"),
         (
+            json!({ "now_ms": 0, "members": { "prefill": { "now_ms": 0, "current": 1, "readings": {} } } }),
+            "members.prefill.now_ms: all members are observed at once",
+        ),
+        (
             json!({ "now_ms": 0, "members": { "prefill": { "readings": {} } } }),
             "standard input:1: members.prefill: missing field `current`",
         ),
@@ -78,8 +82,11 @@ fn a_line_tells_of_every_member_and_of_no_other() {
             "members.router: the group has no such member",
         ),
     ];
-    for (line, want) in cases {
-        let ran = folder.run_with(&["decide", "--policy", "chat.yaml"], &line.to_string());
+    let repeated = "{\"now_ms\": 0, \"members\": {\"prefill\": {\"current\": 1, \"readings\": {}}, \
+                    \"prefill\": {\"current\": 9, \"readings\": {}}}}";
+    let lines = cases.map(|(line, want)| (line.to_string(), want));
+    for (line, want) in lines.into_iter().chain([(repeated.to_owned(), "`prefill` is given twice")]) {
+        let ran = folder.run_with(&["decide", "--policy", "chat.yaml"], &line);
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{line}");
         assert!(ran.err.contains(want), "{line}: {}", ran.err);
     }
@@ -95,4 +102,24 @@ fn its_schema_knows_the_names_that_a_member_s_policy_can_use() {
     let names = schema.pointer("/$defs/AlgorithmSpec/oneOf/0/properties/name/enum").expect("names");
     assert!(names.as_array().expect("a list").contains(&json!("formula")), "{names}");
     assert!(schema.pointer("/$defs/StageSpec/properties/activation").is_some());
+}
+
+#[test]
+fn a_lint_looks_at_each_member_and_a_simulation_says_that_it_can_t() {
+    let folder = Folder::new();
+    folder.write("chat.yaml", CHAT);
+    let fine = folder.run(&["lint", "chat.yaml"]);
+    assert_eq!((fine.code, fine.err.as_str()), (0, ""), "{}", fine.out);
+    // The second member's.
+    let (before, after) = CHAT.rsplit_once("maxReplicas: 16").expect("a bound");
+    folder.write("stuck.yaml", format!("{before}maxReplicas: 1{after}"));
+    let report: Value = serde_json::from_str(&folder.run(&["lint", "stuck.yaml", "--json"]).out).expect("JSON");
+    let found = report["findings"].as_array().expect("a list").iter().map(|it| (&it["rule"], &it["field"]));
+    let want = (&json!("nothing-to-decide"), &json!("spec.members[1].policy.maxReplicas"));
+    assert!(found.clone().any(|it| it == want), "{report}");
+    for command in [&["simulate", "--policy", "chat.yaml"][..], &["convert", "chat.yaml"]] {
+        let ran = folder.run(command);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{command:?}");
+        assert!(ran.err.contains("kind: a ScalingGroup is several policies, and here one is needed"), "{}", ran.err);
+    }
 }

@@ -305,6 +305,24 @@ fn each_rule_finds_what_it_is_for_and_nothing_in_what_is_sound() {
             &[("warning", "dead-field", "spec.onFailure")],
         ),
         (
+            "a quarantine for what doesn't fail",
+            policy((2, 20), &with("  quarantine: never\n")),
+            &[("warning", "dead-field", "spec.quarantine")],
+        ),
+        (
+            "a quarantine that is over before anybody looks, and a fallback out of bounds",
+            policy(
+                (2, 20),
+                &format!(
+                    "  interval: 1m\n{UTILIZATION}  algorithm: {{ name: nomad }}\n  quarantine: {{ maxBackoff: 30s }}\n  onFailure: {{ lastGood: {{ for: 5m, then: {{ replicas: 60 }} }} }}\n"
+                ),
+            ),
+            &[
+                ("warning", "dead-field", "spec.quarantine.maxBackoff"),
+                ("warning", "fallback-out-of-bounds", "spec.onFailure.lastGood.then.replicas"),
+            ],
+        ),
+        (
             "tolerances that go before another",
             policy(
                 (2, 20),
@@ -843,8 +861,9 @@ fn a_plugin_that_fails_is_told_as_that() {
         ("trap", "with no load at all the algorithm failed: plugin hostile crashed: "),
     ];
     for (how, want) in cases {
+        // It is asked twice, for its words too: left alone after the first failure it would have none.
         let rest = format!(
-            "{UTILIZATION}  algorithm: {{ plugin: hostile.wasm, config: {how} }}\n  onFailure: {{ replicas: 6 }}\n"
+            "{UTILIZATION}  algorithm: {{ plugin: hostile.wasm, config: {how} }}\n  onFailure: {{ replicas: 6 }}\n  quarantine: {{ consecutiveFailures: 1 }}\n"
         );
         folder.write("policy.yaml", policy((1, 20), &rest));
         let ran = folder.run(&["lint", "policy.yaml", "--json"]);

@@ -83,6 +83,8 @@ enum Quantifier {
 const DEEPEST: usize = 32;
 const LONGEST_LIST: usize = 32;
 const LONGEST_TEXT: usize = 4096;
+/// A chain of operators is a tree as deep as it is long.
+const MOST_OPERATORS: usize = 256;
 
 const FUNCTIONS: [&str; 17] = [
     "abs", "all", "any", "avg", "ceil", "count", "float", "floor", "int", "len", "max", "mean", "median", "min",
@@ -95,7 +97,7 @@ impl Expression {
         if text.len() > LONGEST_TEXT {
             return Err(ConfigError::new("", format!("must be at most {LONGEST_TEXT} bytes long")));
         }
-        let mut parser = Parser { text, at: 0, metrics, depth: 0, in_predicate: false };
+        let mut parser = Parser { text, at: 0, metrics, depth: 0, operators: 0, in_predicate: false };
         let node = parser.choice()?;
         match parser.peek() {
             None => Ok(Self(node)),
@@ -239,6 +241,7 @@ struct Parser<'a> {
     at: usize,
     metrics: &'a [&'a str],
     depth: usize,
+    operators: usize,
     in_predicate: bool,
 }
 
@@ -312,10 +315,19 @@ impl<'a> Parser<'a> {
         let Some(operators) = LEVELS.get(level) else { return self.unary() };
         let mut left = self.binary(level + 1)?;
         while let Some(&(_, operator)) = operators.iter().find(|(token, _)| self.take(token)) {
+            self.one_more_operator()?;
             let right = self.binary(level + 1)?;
             left = Node::Binary(operator, Box::new(left), Box::new(right));
         }
         Ok(left)
+    }
+
+    fn one_more_operator(&mut self) -> Result<(), ConfigError> {
+        self.operators += 1;
+        if self.operators <= MOST_OPERATORS {
+            return Ok(());
+        }
+        Err(self.wrong(&format!("more than {MOST_OPERATORS} operators")))
     }
 
     fn unary(&mut self) -> Result<Node, ConfigError> {
@@ -332,6 +344,7 @@ impl<'a> Parser<'a> {
         }
         let base = self.value()?;
         if self.take("**") || self.take("^") {
+            self.one_more_operator()?;
             // To the right: 2 ** 3 ** 2 is 2 ** 9.
             let power = self.unary()?;
             return Ok(Node::Binary(Binary::Power, Box::new(base), Box::new(power)));
@@ -563,6 +576,11 @@ mod tests {
         for deep in ["(".repeat(40) + "1" + &")".repeat(40), "-".repeat(40) + "1"] {
             assert!(number(&deep).expect_err("too deep").contains("nested more than"), "{deep}");
         }
+        for chain in ["1+".repeat(2000) + "1", "1^".repeat(2000) + "1"] {
+            assert!(number(&chain).expect_err("too long").contains("more than 256 operators"), "{chain}");
+        }
+        let within = "1+".repeat(256) + "1";
+        assert_eq!(number(&within), Ok(257.0));
         let long = format!("max({})", vec!["a"; 40].join(", "));
         assert!(number(&long).expect_err("too long").contains("at most 32 members"));
     }

@@ -11,11 +11,11 @@ use crate::config::{ConfigError, near_miss, parse_config};
 use crate::failure::EvaluateError;
 use crate::metric::Metric;
 use crate::observation::Observation;
-use crate::proposal::{Hold, Need, Proposal};
+use crate::proposal::{Need, Proposal};
 use crate::registry::{Description, Setup, StageFactory};
-use crate::state::{StateError, StateReader};
+use crate::state::{StateError, StateReader, write_time};
 use crate::time::{Span, Timestamp};
-use crate::trace::{Effect, Reason, Trace};
+use crate::trace::{Effect, Hold, Reason, Trace};
 
 /// Configuration of [`Activation`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -192,16 +192,14 @@ impl<A: ScalingAlgorithm> ScalingAlgorithm for Activation<A> {
 
     // Version, when it was last active, and then the inner algorithm's state.
     fn snapshot(&mut self, state: &mut Vec<u8>) -> Result<(), StateError> {
-        state.extend([Self::STATE_VERSION, u8::from(self.last_active.is_some())]);
-        if let Some(at) = self.last_active {
-            state.extend(at.as_millis().to_le_bytes());
-        }
+        state.push(Self::STATE_VERSION);
+        write_time(self.last_active, state);
         self.inner.snapshot(state)
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
         let mut reader = StateReader::new(Self::NAME, Self::STATE_VERSION, state)?;
-        let last_active = if reader.flag()? { Some(Timestamp::from_millis(reader.i64()?)) } else { None };
+        let last_active = reader.time()?;
         self.inner.restore(reader.rest())?;
         self.last_active = last_active;
         Ok(())

@@ -13,6 +13,8 @@ use crate::registry::{Description, Setup, StageFactory};
 use crate::state::{StateError, StateReader};
 use crate::trace::{Effect, Reason, Trace};
 
+const MOST_METRICS: usize = 16;
+
 /// Configuration of [`Substituted`], in the words of a KEDA `fallback`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -73,14 +75,21 @@ struct Failing {
 impl<A: ScalingAlgorithm> Substituted<A> {
     /// The stage's name in policies.
     pub const NAME: &'static str = "substituted";
+    /// How many metrics there can be: in an outage their readings are laid out anew for each look, on the stack.
+    pub const MOST_METRICS: usize = MOST_METRICS;
     const STATE_VERSION: u8 = 1;
 
     /// Around `inner`, for readings of `metrics`.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for a metric that isn't among `metrics`, or has no `averageValue` in one number.
+    /// [`ConfigError`] for a metric that isn't among `metrics`, or has no `averageValue` in one number, and for more than
+    /// [`MOST_METRICS`](Self::MOST_METRICS).
     pub fn new(inner: A, metrics: &[Metric], config: &SubstitutedConfig) -> Result<Self, ConfigError> {
+        if metrics.len() > Self::MOST_METRICS {
+            let (most, given) = (Self::MOST_METRICS, metrics.len());
+            return Err(ConfigError::new("", format!("works with at most {most} metrics, and there are {given}")));
+        }
         let target = |metric: &Metric| match metric.target {
             Target::AverageValue(target) if !metric.kind.is_per_instance() => Some(target.get()),
             _ => None,
@@ -135,8 +144,11 @@ impl<A: ScalingAlgorithm> ScalingAlgorithm for Substituted<A> {
         if !any {
             return self.inner.evaluate(look, trace);
         }
-        // Only in an outage: room of its own.
-        let mut readings = look.readings.to_vec();
+        let mut room = [Reading::Missing(""); MOST_METRICS];
+        // The manager has seen to it that there is a reading for each metric.
+        let given = look.readings.len().min(room.len());
+        let readings = &mut room[..given];
+        readings.copy_from_slice(&look.readings[..given]);
         let replicas = self.count(look.current);
         for &Failing { index, target, failures } in &self.metrics {
             if failures > self.threshold
@@ -148,7 +160,7 @@ impl<A: ScalingAlgorithm> ScalingAlgorithm for Substituted<A> {
                 trace.push(|| Reason::new(Self::NAME, current, current, effect));
             }
         }
-        self.inner.evaluate(&look.with_readings(&readings), trace)
+        self.inner.evaluate(&look.with_readings(readings), trace)
     }
 
     // Version, how many metrics, the failures of each, and then the inner algorithm's state.

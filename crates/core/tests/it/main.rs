@@ -5,6 +5,7 @@ mod aibrix;
 mod allocations;
 mod behavior;
 mod combinator;
+mod failure;
 mod group;
 mod handler;
 mod hpa;
