@@ -108,12 +108,9 @@ impl Writer<'_> {
         }
     }
 
-    /// `inline`: the first field stands after a dash that is already there.
+    /// `inline`: the first field stands after a dash that is already there, below its comments.
     fn fields(&mut self, fields: &Map<String, Value>, path: &str, indent: usize, inline: bool) {
-        let rank = |name: &str| ORDER.iter().position(|known| *known == name).unwrap_or(ORDER.len());
-        let mut names: Vec<&String> = fields.keys().collect();
-        names.sort_by_key(|name| (rank(name), name.as_str()));
-        for (index, name) in names.into_iter().enumerate() {
+        for (index, name) in in_order(fields).into_iter().enumerate() {
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
             if !(inline && index == 0) {
                 self.comments_of(&path, indent);
@@ -147,22 +144,29 @@ impl Writer<'_> {
         for (index, item) in items.iter().enumerate() {
             let path = format!("{path}[{index}]");
             self.comments_of(&path, indent);
-            if let Value::Object(fields) = item {
-                // Those of the first field have no place of their own.
-                for name in fields.keys() {
-                    if fields.len() == 1 {
-                        self.comments_of(&format!("{path}.{name}"), indent);
-                    }
-                }
+            // The first field stands on the dash's line: what is said about it, too, goes before that.
+            if let Some(first) = item.as_object().and_then(|fields| in_order(fields).first().copied()) {
+                self.comments_of(&format!("{path}.{first}"), indent);
             }
             self.out += &" ".repeat(indent);
-            self.out += "- ";
+            self.out.push('-');
             match item {
-                Value::Object(fields) if !fields.is_empty() => self.fields(fields, &path, indent + 2, true),
-                other => self.block(other, &path, indent + 2),
+                Value::Object(fields) if !fields.is_empty() => {
+                    self.out.push(' ');
+                    self.fields(fields, &path, indent + 2, true);
+                }
+                other => self.value(other, &path, indent),
             }
         }
     }
+}
+
+/// The names of `fields` as a person wants to read them.
+fn in_order(fields: &Map<String, Value>) -> Vec<&String> {
+    let rank = |name: &str| ORDER.iter().position(|known| *known == name).unwrap_or(ORDER.len());
+    let mut names: Vec<&String> = fields.keys().collect();
+    names.sort_by_key(|name| (rank(name), name.as_str()));
+    names
 }
 
 fn scalar(value: &Value) -> String {

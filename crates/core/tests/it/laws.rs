@@ -29,6 +29,11 @@ fn every_algorithm_keeps_the_laws_bare_and_in_every_stage() {
         laws::check(&bare.clone().with_pods(), 24);
         for wrapper in &wrappers {
             let wrapped = bare.clone().in_stage(wrapper, json!({}));
+            let wrapped = match wrapper.as_str() {
+                // It is there to answer for what fails: with the current count, unless told otherwise.
+                "substituted" => wrapped.except("nothing usable, nothing done"),
+                _ => wrapped,
+            };
             laws::check(&wrapped, 24);
             laws::check(&wrapped.with_pods(), 12);
         }
