@@ -11,7 +11,7 @@ pub(super) type Comments = BTreeMap<String, Vec<String>>;
 const WIDTH: usize = 110;
 
 /// The order in which a person wants to read fields. Others come after, by name.
-const ORDER: [&str; 31] = [
+const ORDER: [&str; 33] = [
     "apiVersion",
     "kind",
     "metadata",
@@ -39,6 +39,8 @@ const ORDER: [&str; 31] = [
     "behavior",
     "scaleUp",
     "scaleDown",
+    "afterUp",
+    "afterDown",
     "stabilizationWindowSeconds",
     "selectPolicy",
     "policies",
@@ -212,7 +214,7 @@ mod tests {
         let value = json!({
             "text": ["plain", "two words", "", "true", "No", "1.5", "15s", "1h 30m", "50%", "0x10", "1e3", "-", "- a", "a: b",
                 "a #b", "#", "a\nb", "\"q\"", "{x}", "[x]", "*a", "&a", "!t", "rate(x[5m]) by (le)", "ü", " pad", "pad ", "@", "|", "0"],
-            "numbers": [0, -1, 1.5, 500.0, 1e300, 9007199254740993_u64],
+            "numbers": [0, -1, 1.5, 500, 1e300, 9007199254740993_u64],
             "nested": [[1, [2]], {}, [], { "a": { "b": [{ "c": null, "d": true }] } }, [{ "e": 1 }]],
             "empty": {},
             "odd name: yes": 1,
@@ -220,6 +222,7 @@ mod tests {
         });
         let written = write(&value, &["A head.".to_owned()], &Comments::new());
         assert_eq!(Document::read("f", &written).expect(&written).value(), &value, "{written}");
+        assert_eq!(write(&json!({ "whole": 500.0 }), &[], &Comments::new()), "whole: 500\n");
     }
 
     #[test]

@@ -77,7 +77,8 @@ fn a_line_tells_of_every_member_and_of_no_other() {
         ),
         (
             json!({ "now_ms": 0, "members": {
-                "prefill": { "current": 1, "readings": {} }, "decode": { "current": 1, "readings": {} }, "router": {},
+                "prefill": { "current": 1, "readings": {} }, "decode": { "current": 1, "readings": {} },
+                "router": { "current": 1, "readings": {} },
             } }),
             "members.router: the group has no such member",
         ),
