@@ -255,8 +255,7 @@ impl Group {
         }
         reader.end()?;
         let before = self.snapshot(manager)?;
-        for index in 0..self.members.len() {
-            let (own, asked) = parts[index];
+        for (index, (own, asked)) in parts.into_iter().enumerate() {
             if let Err(error) = manager.restore(self.members[index].workload, own) {
                 if before != state {
                     self.restore(manager, &before)?;

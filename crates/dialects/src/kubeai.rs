@@ -358,17 +358,19 @@ impl Spec {
             };
             let rules = |given: &Option<Direction>, window: u32, otherwise: Option<ScalingPolicy>| {
                 let own = given.as_ref();
-                let mut rules = ScalingRules::default();
                 let default = if own.is_some() { window } else { 0 };
-                rules.stabilization_window_seconds =
-                    Some(own.and_then(|own| own.stabilization_window_seconds).unwrap_or(default));
+                let window = own.and_then(|own| own.stabilization_window_seconds).unwrap_or(default);
                 let policies = own.and_then(|own| own.policies.clone()).filter(|policies| !policies.is_empty());
-                rules.policies = policies.or_else(|| Some(vec![otherwise?]));
-                rules
+                Some(ScalingRules {
+                    stabilization_window_seconds: Some(window),
+                    policies: policies.or_else(|| Some(vec![otherwise?])),
+                    ..ScalingRules::default()
+                })
             };
-            let mut behavior = Behavior::default();
-            behavior.scale_up = Some(rules(&self.scale_up, 60, Some(no_limit)));
-            behavior.scale_down = Some(rules(&self.scale_down, 300, None));
+            let behavior = Behavior {
+                scale_up: rules(&self.scale_up, 60, Some(no_limit)),
+                scale_down: rules(&self.scale_down, 300, None),
+            };
             behavior.check().map_err(|error| error.under("spec"))?;
             stages.push(("behavior", serde_json::to_value(&behavior).expect("a behavior is plain data")));
             for (name, given) in [("scaleUp", &self.scale_up), ("scaleDown", &self.scale_down)] {

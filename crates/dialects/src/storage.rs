@@ -180,17 +180,19 @@ impl Request {
         let limit = |most| vec![ScalingPolicy { kind: PolicyKind::Pods, value: most, period_seconds: INTERVAL }];
         let rules = |given: &Option<Direction>, window: u32, otherwise: Option<i32>| {
             let given = given.as_ref();
-            let mut rules = ScalingRules::default();
-            rules.stabilization_window_seconds =
-                Some(given.and_then(|it| it.stabilization_window_seconds).unwrap_or(window));
-            rules.policies = given.and_then(|it| it.max_scale_change).or(otherwise).map(limit);
-            rules
+            Some(ScalingRules {
+                stabilization_window_seconds: Some(
+                    given.and_then(|it| it.stabilization_window_seconds).unwrap_or(window),
+                ),
+                policies: given.and_then(|it| it.max_scale_change).or(otherwise).map(limit),
+                ..ScalingRules::default()
+            })
         };
-        let mut behavior = Behavior::default();
         // Without a limit: on the way down that is the default, and on the way up as many as there can be.
-        behavior.scale_up = Some(rules(&self.scale_up_policy, 0, Some(self.max_replicas)));
-        behavior.scale_down = Some(rules(&self.scale_down_policy, 300, None));
-        behavior
+        Behavior {
+            scale_up: rules(&self.scale_up_policy, 0, Some(self.max_replicas)),
+            scale_down: rules(&self.scale_down_policy, 300, None),
+        }
     }
 
     fn say_what_changed(&self, conversion: &mut Conversion) {
