@@ -313,8 +313,10 @@ impl Spec {
                 ));
             }
             Some("weighted-ratio") => {
-                for (index, weight) in weights.iter().enumerate().filter(|(_, weight)| !(**weight >= 0.0 && weight.is_finite())) {
-                    return Err(ConfigError::new(format!("weights[{index}]"), format!("must be at least 0, got {weight}")));
+                let is_wrong = |weight: &f64| !(*weight >= 0.0 && weight.is_finite());
+                if let Some(index) = weights.iter().position(is_wrong) {
+                    let message = format!("must be at least 0, got {}", weights[index]);
+                    return Err(ConfigError::new(format!("weights[{index}]"), message));
                 }
                 let by_name = names.iter().zip(weights).map(|(name, weight)| (name.clone(), json!(weight)));
                 config.insert("weights".to_owned(), Value::Object(by_name.collect()));
