@@ -15,7 +15,7 @@ use crate::proposal::{Need, Proposal};
 use crate::registry::{Description, Setup, StageFactory};
 use crate::state::{StateError, StateReader, write_time};
 use crate::time::{Span, Timestamp};
-use crate::trace::{Effect, Hold, Reason, Trace};
+use crate::trace::{Direction, Effect, Hold, Reason, Trace};
 
 /// Configuration of [`Activation`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -141,7 +141,13 @@ impl<A: ScalingAlgorithm> Activation<A> {
             other => return Ok(other),
         };
         let need = need.settle(look.current, trace);
-        Ok(if need.exact() < f64::from(self.active) { Need::from(self.active).into() } else { need.into() })
+        let (exact, least) = (need.exact(), f64::from(self.active));
+        if exact >= least {
+            return Ok(need.into());
+        }
+        let effect = Effect::Bounded { direction: Direction::Up };
+        trace.push(|| Reason::new(Self::NAME, exact, least, effect));
+        Ok(Need::from(self.active).into())
     }
 
     fn note(effect: Effect, from: u32, to: u32, trace: &mut Trace) {
