@@ -82,7 +82,12 @@ impl ScalingAlgorithm for Custom {
             0.0
         };
         if step != 0.0 && self.is_cooling(look.now) {
-            trace.note(NAME, current, current, format_args!("{largest:.3} of the target, and the last change is too new"));
+            trace.note(
+                NAME,
+                current,
+                current,
+                format_args!("{largest:.3} of the target, and the last change is too new"),
+            );
             return Ok(Proposal::Hold(Hold::Said));
         }
         trace.note(NAME, current, current + step, format_args!("{largest:.3} of the target, threshold {threshold}"));
@@ -127,7 +132,9 @@ mod tests {
         let mut current = 2;
         let mut decided = Vec::new();
         // Of all replicas: with a target of 100 each, 2 are at 0.8 with 160 and 3 are at it with 240.
-        for (step, qps) in [160.0, 161.0, 300.0, 300.0, 300.0, 300.0, 241.0, 241.0, 240.0, 240.0, 0.0].into_iter().enumerate() {
+        for (step, qps) in
+            [160.0, 161.0, 300.0, 300.0, 300.0, 300.0, 241.0, 241.0, 240.0, 240.0, 0.0].into_iter().enumerate()
+        {
             let readings = [Reading::Value(qps)];
             let now = Timestamp::from_millis(30_000 * i64::try_from(step).expect("a few"));
             let look = Observation::new(now, current, &readings);
