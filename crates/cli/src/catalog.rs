@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use setpoint::{AlgorithmSpec, ConfigError, Policy, RegisterError, Registry};
+use setpoint::{AlgorithmSpec, ConfigError, Policy, PolicySpec, RegisterError, Registry, ScalingGroup};
+use setpoint_dialects::Conversion;
 use setpoint_wasm::{Plugin, PluginHost, PluginHostBuilder};
 
 use crate::document::Document;
@@ -23,7 +24,15 @@ pub(crate) struct Catalog {
 /// A policy, ready to run, and the document that errors about it point into.
 pub(crate) struct LoadedPolicy {
     pub(crate) policy: Policy,
-    pub(crate) document: Document,
+    conversion: Conversion,
+    document: Document,
+}
+
+impl LoadedPolicy {
+    /// An error about a field of the policy, with the place in the file of what the field came from.
+    pub(crate) fn error(&self, error: &ConfigError) -> BadInput {
+        self.document.error(&ConfigError::new(self.conversion.origin(&error.path), error.message.clone()))
+    }
 }
 
 /// The policies of `examples/policies/` by name, and what they say.
@@ -36,11 +45,12 @@ macro_rules! examples {
 /// What `simulate` compares when nothing is given, and the plugin that one of them names.
 const BUILTIN: [(&str, &str); 4] = examples!["utilization", "stabilized", "capped-smooth", "plugin"];
 /// What `simulate --compare` sets beside each other: each school of algorithms by one policy or more.
-const SCHOOLS: [(&str, &str); 15] = examples![
+const SCHOOLS: [(&str, &str); 16] = examples![
     "utilization",
     "stabilized",
     "capped-smooth",
     "all-agree-down",
+    "formula",
     "hpa",
     "knative-kpa",
     "knative-under-hpa",
@@ -63,6 +73,20 @@ fn read_component(file: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Reads a plugin that a policy names: the file it is, and what it holds.
+trait ReadPlugin: Fn(&Path) -> Result<(PathBuf, Vec<u8>), String> {}
+
+impl<F: Fn(&Path) -> Result<(PathBuf, Vec<u8>), String>> ReadPlugin for F {}
+
+/// Reads plugins relative to the folder of the document at `path`.
+fn beside(path: &Path) -> impl ReadPlugin {
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    move |plugin: &Path| {
+        let file = folder.join(plugin);
+        read_component(&file).map(|bytes| (file, bytes)).map_err(|error| error.to_string())
+    }
+}
+
 impl Catalog {
     /// The library's own, and the plugins of `folder`.
     pub(crate) fn new(folder: Option<&Path>) -> Result<Self, BadInput> {
@@ -79,20 +103,34 @@ impl Catalog {
 
     /// The policy in the file at `path`, with the plugins it names by file.
     pub(crate) fn open_policy(&mut self, path: &Path) -> Result<LoadedPolicy, BadInput> {
-        let document = Document::open(path)?;
+        self.load_policy(Document::open(path)?, path)
+    }
+
+    /// The policy that `document`, the file at `path`, holds, with the plugins it names by file.
+    pub(crate) fn load_policy(&mut self, document: Document, path: &Path) -> Result<LoadedPolicy, BadInput> {
         match self.read_policy(&document, path) {
-            Ok(policy) => Ok(LoadedPolicy { policy, document }),
+            Ok((policy, conversion)) => Ok(LoadedPolicy { policy, conversion, document }),
             Err(error) => Err(document.error(&error)),
         }
     }
 
-    /// The policy that `document`, the file at `path`, holds.
-    pub(crate) fn read_policy(&mut self, document: &Document, path: &Path) -> Result<Policy, ConfigError> {
-        let folder = path.parent().unwrap_or(Path::new(""));
-        self.policy(document, |plugin| {
-            let file = folder.join(plugin);
-            read_component(&file).map(|bytes| (file, bytes)).map_err(|error| error.to_string())
-        })
+    /// The policy that `document`, the file at `path`, holds, and what it was read from.
+    pub(crate) fn read_policy(
+        &mut self,
+        document: &Document,
+        path: &Path,
+    ) -> Result<(Policy, Conversion), ConfigError> {
+        self.policy(document, beside(path))
+    }
+
+    /// The group that `document`, the file at `path`, holds.
+    pub(crate) fn read_group(&mut self, document: &Document, path: &Path) -> Result<ScalingGroup, ConfigError> {
+        let mut group = ScalingGroup::from_value(document.value())?;
+        let read = beside(path);
+        for (index, member) in group.spec.members.iter_mut().enumerate() {
+            self.resolve(&mut member.policy, &format!("spec.members[{index}].policy"), &read)?;
+        }
+        Ok(group)
     }
 
     /// The policies that are compared where none are given.
@@ -109,23 +147,26 @@ impl Catalog {
         let mut policies = Vec::new();
         for &(file, text) in examples {
             let document = Document::read(file, text)?;
-            let policy = self
+            let (policy, conversion) = self
                 .policy(&document, |plugin| Ok((plugin.to_owned(), BUILTIN_PLUGIN.to_vec())))
                 .map_err(|error| document.error(&error))?;
-            policies.push(LoadedPolicy { policy, document });
+            policies.push(LoadedPolicy { policy, conversion, document });
         }
         Ok(policies)
     }
 
-    fn policy(
-        &mut self,
-        document: &Document,
-        read: impl Fn(&Path) -> Result<(PathBuf, Vec<u8>), String>,
-    ) -> Result<Policy, ConfigError> {
-        let mut policy = Policy::from_value(document.value())?;
+    fn policy(&mut self, document: &Document, read: impl ReadPlugin) -> Result<(Policy, Conversion), ConfigError> {
+        let conversion = setpoint_dialects::read(document.value())?;
+        let mut policy = conversion.policy.clone();
+        self.resolve(&mut policy.spec, "spec", &read)?;
+        Ok((policy, conversion))
+    }
+
+    /// Loads the plugins that the policy at `path` names by file.
+    fn resolve(&mut self, policy: &mut PolicySpec, path: &str, read: &impl ReadPlugin) -> Result<(), ConfigError> {
         let mut resolve = |algorithm: &mut AlgorithmSpec, path: &str| match &algorithm.plugin {
             None => Ok(()),
-            Some(plugin) => match self.plugin_file(Path::new(plugin), &read) {
+            Some(plugin) => match self.plugin_file(Path::new(plugin), read) {
                 Ok(name) => {
                     (algorithm.name, algorithm.plugin) = (Some(name), None);
                     Ok(())
@@ -133,19 +174,15 @@ impl Catalog {
                 Err(problem) => Err(ConfigError::new(format!("{path}.plugin"), format!("{plugin}: {problem}"))),
             },
         };
-        policy.spec.algorithm.each_mut("spec.algorithm", &mut resolve)?;
-        if let Some((field, algorithm)) = policy.spec.on_failure.algorithm_mut() {
-            algorithm.each_mut(&format!("spec.onFailure.{field}"), &mut resolve)?;
+        policy.algorithm.each_mut(&format!("{path}.algorithm"), &mut resolve)?;
+        if let Some((field, algorithm)) = policy.on_failure.algorithm_mut() {
+            algorithm.each_mut(&format!("{path}.onFailure.{field}"), &mut resolve)?;
         }
-        Ok(policy)
+        Ok(())
     }
 
     /// Loads a plugin that a policy names by file, and says under which name it is registered.
-    fn plugin_file(
-        &mut self,
-        plugin: &Path,
-        read: impl Fn(&Path) -> Result<(PathBuf, Vec<u8>), String>,
-    ) -> Result<String, String> {
+    fn plugin_file(&mut self, plugin: &Path, read: &impl ReadPlugin) -> Result<String, String> {
         let (file, bytes) = read(plugin)?;
         let file = file.canonicalize().unwrap_or(file);
         if let Some(name) = self.files.get(&file) {

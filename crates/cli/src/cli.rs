@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Decide(DecideArguments),
     /// Find what policies say and can't do
     Lint(LintArguments),
+    /// Write other autoscalers' documents as policies
+    Convert(ConvertArguments),
     /// Replay what other projects' own code decided, and compare
     Conformance(ConformanceArguments),
     /// List the algorithms and stages that policies can name
@@ -97,7 +99,7 @@ pub(crate) struct SimulateArguments {
 const DECIDE_EXAMPLES: &str = "Examples:
   echo '{\"now_ms\": 0, \"current\": 4, \"readings\": {\"p99\": 620}}' | setpoint decide --policy chat.yaml
   setpoint decide --policy hpa.yaml --observations night.jsonl --explain
-      Why so many? A HorizontalPodAutoscaler manifest is a policy as it is.
+      Why so many? Documents of other autoscalers are policies as they are: see `convert`.
   setpoint decide --policy chat.yaml --observations - --state chat.state
       Goes on where the last call with this state ended.
 
@@ -120,12 +122,15 @@ An instance that says no more than its name runs, is ready, and has been for lon
 `requests` of a metric is what each instance requests, or {instance: amount}: all of them for a
 utilization. A sample can be of an instance that isn't among `instances`: it is gone since.
 `last_action` ({at_ms, from, to, applied}) tells of the last change, which is
-else taken from the counts.";
+else taken from the counts.
+Of a ScalingGroup, a line tells of each member:
+  {\"now_ms\": 0, \"members\": {\"prefill\": {\"current\": 1, \"readings\": {\"queue\": 12}},
+    \"decode\": {\"current\": 2, \"readings\": {\"queue\": 8}}}}";
 
 #[derive(Debug, Args)]
 #[command(after_help = DECIDE_EXAMPLES)]
 pub(crate) struct DecideArguments {
-    /// The policy that decides
+    /// The policy that decides, or the group of them
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) policy: PathBuf,
     /// What was observed, one JSON object a line; `-` is standard input
@@ -153,7 +158,7 @@ pub(crate) struct DecideArguments {
 
 Exit code 1 means that a finding is an error: the policy can't do what it says.")]
 pub(crate) struct LintArguments {
-    /// Policies, or HorizontalPodAutoscaler manifests
+    /// Policies, or documents of other autoscalers that are read as such
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
@@ -163,6 +168,56 @@ pub(crate) struct LintArguments {
     pub(crate) trace: Option<PathBuf>,
     /// Print everything as JSON, and nothing else
     #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Whose documents.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum From {
+    /// Whose it says it is
+    Auto,
+    /// KubeAI Autoscaler: AIInferenceAutoscalerPolicy
+    Kubeai,
+    /// openFuyao Elastic Scaler: ElasticScaler
+    ElasticScaler,
+    /// Custom Pod Autoscaler: its config.yaml
+    Cpa,
+    /// AI Storage Orchestrator: a request for an autoscaler
+    Storage,
+    /// Kubernetes: HorizontalPodAutoscaler
+    Hpa,
+    /// KEDA: ScaledObject
+    Keda,
+}
+
+const CONVERT_EXAMPLES: &str = "Examples:
+  setpoint convert policy.yaml > chat.yaml
+      What changed its meaning stands beside the field as a comment, and what is lost at the top.
+  setpoint convert *.yaml -o policies.yaml
+      One stream of documents.
+  kubectl get scaledobject orders -o yaml | setpoint convert - --check > orders.yaml
+      Exit code 1 when something could not be carried over; standard error says what.
+  setpoint convert request.json --json | jq '.[].notes'
+
+simulate, decide and lint take such documents as they are.";
+
+#[derive(Debug, Args)]
+#[command(after_help = CONVERT_EXAMPLES)]
+pub(crate) struct ConvertArguments {
+    /// Documents of other autoscalers, YAML or JSON; `-` is standard input
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Whose documents they are
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) from: From,
+    /// Write the policies here [default: standard output]
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+    /// Exit with 1 when something could not be carried over
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Print everything as JSON, and nothing else
+    #[arg(long, conflicts_with = "output")]
     pub(crate) json: bool,
 }
 
@@ -220,6 +275,8 @@ pub(crate) struct AlgorithmsArguments {
 pub(crate) enum DocumentKind {
     /// A scaling policy
     Policy,
+    /// A group of workloads that scale together
+    Group,
     /// A load and a service to simulate
     Scenario,
 }

@@ -3,6 +3,7 @@
 
 mod decided;
 mod explain;
+mod group;
 mod measurement;
 mod observation;
 
@@ -10,13 +11,14 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::path::Path;
 
-use setpoint::{AlgorithmManager, Trace};
+use setpoint::{AlgorithmManager, ScalingGroup, Trace};
 
 use self::decided::Decided;
 use self::measurement::measurements;
 use self::observation::Observed;
 use crate::catalog::Catalog;
 use crate::cli::DecideArguments;
+use crate::document::Document;
 use crate::error::BadInput;
 use crate::lines::Lines;
 use crate::measured;
@@ -27,16 +29,16 @@ const LONGEST_LINE: u64 = 1 << 20;
 
 pub(crate) fn run(arguments: &DecideArguments) -> Result<(), BadInput> {
     let mut catalog = Catalog::new(arguments.plugins.plugins.as_deref())?;
-    let loaded = catalog.open_policy(&arguments.policy)?;
+    let document = Document::open(&arguments.policy)?;
+    if ScalingGroup::is_one(document.value()) {
+        return group::run(arguments, &mut catalog, &document);
+    }
+    let loaded = catalog.load_policy(document, &arguments.policy)?;
     let metrics = &loaded.policy.spec.metrics;
     let mut manager = AlgorithmManager::with_registry(catalog.registry().clone());
-    let workload = manager.add(&loaded.policy.spec).map_err(|error| loaded.document.error(&error.under("spec")))?;
-    if let Some(path) = &arguments.state {
-        match std::fs::read(path) {
-            Ok(state) => manager.restore(workload, &state).map_err(|error| BadInput::at(path.display(), error))?,
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(BadInput::file(path, "read", &error)),
-        }
+    let workload = manager.add(&loaded.policy.spec).map_err(|error| loaded.error(&error.under("spec")))?;
+    if let Some((path, state)) = stored(arguments.state.as_deref())? {
+        manager.restore(workload, &state).map_err(|error| BadInput::at(path.display(), error))?;
     }
 
     // Nothing is printed and no state written before all lines are read: bad input leaves no half of anything.
@@ -68,6 +70,16 @@ pub(crate) fn run(arguments: &DecideArguments) -> Result<(), BadInput> {
         output::replace(path, &state)?;
     }
     output::print(&out)
+}
+
+/// The state that the last call left in the file at `path`, if there was one.
+fn stored(path: Option<&Path>) -> Result<Option<(&Path, Vec<u8>)>, BadInput> {
+    let Some(path) = path else { return Ok(None) };
+    match std::fs::read(path) {
+        Ok(state) => Ok(Some((path, state))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(BadInput::file(path, "read", &error)),
+    }
 }
 
 /// Calls `each` with every line that isn't blank, and where it stands.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::Read;
 use std::path::Path;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
@@ -41,9 +41,23 @@ impl From<Span> for Place {
 impl Document {
     /// Reads the file at `path`.
     pub(crate) fn open(path: &Path) -> Result<Self, BadInput> {
+        let file = File::open(path).map_err(|error| BadInput::file(path, "read", &error))?;
+        Self::take(path, file)
+    }
+
+    /// Reads the file at `path`, or standard input where that is `-`.
+    pub(crate) fn open_or_stdin(path: &Path) -> Result<Self, BadInput> {
+        if path == Path::new("-") {
+            Self::take(Path::new("standard input"), std::io::stdin().lock())
+        } else {
+            Self::open(path)
+        }
+    }
+
+    fn take(path: &Path, input: impl Read) -> Result<Self, BadInput> {
         let failed = |error| BadInput::file(path, "read", &error);
         let mut bytes = Vec::new();
-        File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(failed)?;
+        input.take(LARGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() as u64 > LARGEST {
             return Err(BadInput::at(path.display(), "larger than 1 MiB, which no such document is"));
         }
@@ -64,6 +78,11 @@ impl Document {
             Ok(value) => Ok(Self { file: file.to_owned(), value, places: reader.places }),
             Err((place, problem)) => Err(BadInput::at(format_args!("{file}:{}:{}", place.line, place.column), problem)),
         }
+    }
+
+    /// What it is called in errors.
+    pub(crate) fn file(&self) -> &str {
+        &self.file
     }
 
     /// The whole document.

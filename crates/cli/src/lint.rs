@@ -19,6 +19,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::Serialize;
+use setpoint::{Metadata, Policy, ScalingGroup};
+use setpoint_dialects::Fate;
 use setpoint_sim::Load;
 
 use self::budget::Budget;
@@ -93,22 +95,56 @@ fn open_load(path: &Path) -> Result<Load, BadInput> {
 }
 
 fn lint(catalog: &mut Catalog, document: &Document, path: &Path, cycle: Option<Cycle>) -> Vec<Finding> {
-    let subject = catalog
-        .read_policy(document, path)
-        .and_then(|policy| Subject::new(document, policy, catalog.registry()).map_err(|error| error.under("spec")));
-    let subject = match subject {
-        Ok(subject) => subject,
+    if ScalingGroup::is_one(document.value()) {
+        return lint_members(catalog, document, path, cycle);
+    }
+    let (policy, conversion) = match catalog.read_policy(document, path) {
+        Ok(read) => read,
+        Err(error) => return vec![Finding::invalid(&error)],
+    };
+    let mut found = match Subject::new(document, policy, catalog.registry()) {
+        Ok(subject) => rules(&subject, catalog, cycle),
+        Err(error) => vec![Finding::invalid(&error.under("spec"))],
+    };
+    for finding in &mut found {
+        finding.field = conversion.origin(&finding.field);
+    }
+    found.extend(conversion.notes.iter().filter(|note| note.fate == Fate::Lost).map(Finding::lost));
+    found
+}
+
+/// Each member's policy as if it were alone.
+fn lint_members(catalog: &mut Catalog, document: &Document, path: &Path, cycle: Option<Cycle>) -> Vec<Finding> {
+    let group = match catalog.read_group(document, path) {
+        Ok(group) => group,
         Err(error) => return vec![Finding::invalid(&error)],
     };
     let mut found = Vec::new();
-    windows::check(&subject, &mut found);
-    rates::check(&subject, &mut found);
-    tolerance::check(&subject, &mut found);
-    fields::check(&subject, &mut found);
+    for (index, member) in group.spec.members.into_iter().enumerate() {
+        let metadata = Metadata { name: member.name, ..Metadata::default() };
+        let policy = Policy::new(metadata, member.policy);
+        let of_member = match Subject::new(document, policy, catalog.registry()) {
+            Ok(subject) => rules(&subject, catalog, cycle),
+            Err(error) => vec![Finding::invalid(&error.under("spec"))],
+        };
+        found.extend(of_member.into_iter().map(|finding| {
+            let own = finding.field.strip_prefix("spec").unwrap_or_default();
+            Finding { field: format!("spec.members[{index}].policy{own}"), ..finding }
+        }));
+    }
+    found
+}
+
+fn rules(subject: &Subject, catalog: &Catalog, cycle: Option<Cycle>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    windows::check(subject, &mut found);
+    rates::check(subject, &mut found);
+    tolerance::check(subject, &mut found);
+    fields::check(subject, &mut found);
     let mut budget = Budget::new();
-    bounds::check(&subject, catalog.registry(), &mut budget, &mut found);
+    bounds::check(subject, catalog.registry(), &mut budget, &mut found);
     if let Some(cycle) = cycle {
-        load::check(&subject, catalog.registry(), cycle, &mut budget, &mut found);
+        load::check(subject, catalog.registry(), cycle, &mut budget, &mut found);
     }
     found
 }

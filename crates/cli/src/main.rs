@@ -5,6 +5,7 @@ mod catalog;
 mod check;
 mod cli;
 mod conformance;
+mod convert;
 mod decide;
 mod document;
 mod error;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Simulate(arguments) => simulate::run(&arguments).map(|()| Check::Passed),
         Command::Decide(arguments) => decide::run(&arguments).map(|()| Check::Passed),
         Command::Lint(arguments) => lint::run(&arguments),
+        Command::Convert(arguments) => convert::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Algorithms(arguments) => algorithms::run(&arguments).map(|()| Check::Passed),
         Command::Schema(arguments) => schema::run(&arguments).map(|()| Check::Passed),

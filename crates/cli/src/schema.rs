@@ -11,6 +11,7 @@ pub(crate) fn run(arguments: &SchemaArguments) -> Result<(), BadInput> {
     let catalog = Catalog::new(arguments.plugins.plugins.as_deref())?;
     let schema = match arguments.kind {
         DocumentKind::Policy => catalog.registry().policy_schema(),
+        DocumentKind::Group => catalog.registry().group_schema(),
         DocumentKind::Scenario => Scenario::schema(),
     };
     let mut text = serde_json::to_string_pretty(&schema).expect("a schema is plain data");

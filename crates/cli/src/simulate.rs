@@ -98,5 +98,5 @@ fn compare(
         finished.collect::<Vec<_>>()
     });
     runs.sort_by_key(|(index, _)| *index);
-    runs.into_iter().map(|(index, run)| run.map_err(|error| policies[index].document.error(&error))).collect()
+    runs.into_iter().map(|(index, run)| run.map_err(|error| policies[index].error(&error))).collect()
 }

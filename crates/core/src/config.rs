@@ -107,10 +107,13 @@ pub fn near_miss(name: &str, known: &[&str]) -> String {
     // Case and separators are the usual slips: MaxRatio for max-ratio.
     let plain = |text: &str| text.replace(['-', '_', ' ', '.'], "").to_lowercase();
     let wanted = plain(name);
-    let nearest = known
-        .iter()
-        .map(|&known| (strsim::jaro_winkler(&wanted, &plain(known)), known))
-        .max_by(|a, b| a.0.total_cmp(&b.0));
+    // And a word too many: metricsName for name.
+    let likeness = |known: &str| {
+        let known = plain(known);
+        let within = known.len() > 3 && (wanted.starts_with(&known) || wanted.ends_with(&known));
+        strsim::jaro_winkler(&wanted, &known).max(if within { 0.9 } else { 0.0 })
+    };
+    let nearest = known.iter().map(|&known| (likeness(known), known)).max_by(|a, b| a.0.total_cmp(&b.0));
     match nearest {
         Some((likeness, nearest)) if likeness > 0.85 => format!("did you mean `{nearest}`? known: {all}"),
         _ => format!("known: {all}"),

@@ -11,6 +11,8 @@ mod comparison;
 mod config;
 mod decision;
 pub mod failure;
+pub mod formula;
+pub mod group;
 mod handler;
 pub mod hpa;
 mod instance;
@@ -47,12 +49,14 @@ pub use decision::{Decision, Outcome};
 pub use failure::{
     Backoff, EvaluateError, FailureKind, FailureSpec, FailureTotals, FallbackSpec, Health, LastGoodSpec, QuarantineSpec,
 };
+pub use formula::{Formula, FormulaConfig};
+pub use group::{Group, ScalingGroup};
 pub use handler::memory::InMemoryHandler;
 pub use handler::{BoxFuture, HandlerError, Instance, ResourceHandler, Update};
 pub use hpa::{Behavior, Hpa, HpaConfig};
 pub use instance::{InstanceState, Phase, Readiness, Sample, Samples};
 pub use manager::{AlgorithmManager, ReadingsMismatch, Reconfigured, WorkloadError, WorkloadId};
-pub use metric::{Metric, MetricKind, Reading, Target};
+pub use metric::{Metric, MetricKind, MetricSource, PrometheusQuery, Reading, Target};
 pub use observation::{Action, Observation};
 pub use policy::{AlgorithmSpec, HoldOutsideBounds, MemberSpec, Metadata, Policy, PolicySpec, StageSpec, TargetRef};
 pub use proposal::{Need, Proposal};
@@ -61,12 +65,14 @@ pub use registry::{
     AlgorithmFactory, CombinatorFactory, Description, RegisterError, Registry, Setup, StageFactory, algorithm_factory,
     stage_factory,
 };
+pub use stage::activation::{Activation, ActivationConfig};
 pub use stage::capped::{Capped, CappedConfig};
 pub use stage::cooled::{Cooled, CooledConfig};
 pub use stage::delayed::{Delayed, DelayedConfig};
 pub use stage::restrained::{LegacyBehaviorConfig, Restrained};
 pub use stage::smoothed::{Smoothed, SmoothedConfig};
 pub use stage::stabilized::{Stabilized, StabilizedConfig};
+pub use stage::substituted::{Substituted, SubstitutedConfig, SubstitutedCount};
 pub use state::{StateError, StateReader, write_time};
 pub use time::{Span, Timestamp};
 pub use trace::{

@@ -24,6 +24,37 @@ pub struct Metric {
     pub container: Option<String>,
     /// What the reading should be.
     pub target: Target,
+    /// Where the reading comes from. Whoever runs the policy fetches it: nothing in this library does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<MetricSource>,
+}
+
+/// Where a reading comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum MetricSource {
+    /// What a Prometheus server answers.
+    Prometheus(PrometheusQuery),
+}
+
+/// An instant query to a Prometheus server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PrometheusQuery {
+    /// The query, in PromQL. An answer without a sample is a missing reading.
+    pub query: String,
+    /// The server's address. Default: the one that whoever runs the policy knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+}
+
+impl PrometheusQuery {
+    /// `query`, to the server that is known.
+    #[must_use]
+    pub fn new(query: impl Into<String>) -> Self {
+        Self { query: query.into(), server: None }
+    }
 }
 
 impl Metric {
@@ -36,13 +67,20 @@ impl Metric {
     /// ```
     #[must_use]
     pub fn new(name: impl Into<String>, target: Target) -> Self {
-        Self { name: name.into(), kind: MetricKind::External, resource: None, container: None, target }
+        Self { name: name.into(), kind: MetricKind::External, resource: None, container: None, target, source: None }
     }
 
     /// The same, of another kind.
     #[must_use]
     pub const fn with_kind(mut self, kind: MetricKind) -> Self {
         self.kind = kind;
+        self
+    }
+
+    /// The same, from `source`.
+    #[must_use]
+    pub fn with_source(mut self, source: MetricSource) -> Self {
+        self.source = Some(source);
         self
     }
 
@@ -54,6 +92,11 @@ impl Metric {
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let kind = self.kind;
+        if let Some(MetricSource::Prometheus(asked)) = &self.source
+            && asked.query.trim().is_empty()
+        {
+            return Err(ConfigError::new("source.prometheus.query", "must not be empty"));
+        }
         if self.resource.is_some() && !kind.is_resource() {
             let message =
                 format!("a metric of type {kind:?} measures no resource; types that do: Resource, ContainerResource");

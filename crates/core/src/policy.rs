@@ -309,7 +309,9 @@ pub enum HoldOutsideBounds {
 }
 
 impl Policy {
-    pub(crate) fn new(metadata: Metadata, spec: PolicySpec) -> Self {
+    /// The document called as `metadata` says, of a `spec` that was checked.
+    #[must_use]
+    pub const fn new(metadata: Metadata, spec: PolicySpec) -> Self {
         Self { api_version: ApiVersion::V1Alpha1, kind: Kind::ScalingPolicy, metadata, spec }
     }
 

@@ -18,16 +18,20 @@ use crate::algorithm::weighted_ratio::WeightedRatio;
 use crate::capability::{Capability, Needs};
 use crate::combinator::{Combined, Member, Rule};
 use crate::config::{ConfigError, near_miss, parse_config};
+use crate::formula::Formula;
+use crate::group::ScalingGroup;
 use crate::hpa::{Behavior, Hpa};
 use crate::knative::KnativeKpa;
 use crate::metric::Metric;
 use crate::policy::{AlgorithmSpec, MemberSpec, Policy, StageSpec};
+use crate::stage::activation::{Activation, ActivationFactory};
 use crate::stage::capped::Capped;
 use crate::stage::cooled::Cooled;
 use crate::stage::delayed::Delayed;
 use crate::stage::restrained::Restrained;
 use crate::stage::smoothed::Smoothed;
 use crate::stage::stabilized::Stabilized;
+use crate::stage::substituted::{Substituted, SubstitutedFactory};
 use crate::watermark::Watermark;
 
 /// What an algorithm or stage is, for people and tools.
@@ -286,6 +290,17 @@ impl Registry {
                 stage_factory("limit how much one step may add or remove", |inner, c| Ok(Capped::new(inner, &c))),
             )
             .expect(taken);
+        registry.register_stage(Activation::<Box<dyn ScalingAlgorithm>>::NAME, ActivationFactory).expect(taken);
+        registry.register_stage(Substituted::<Box<dyn ScalingAlgorithm>>::NAME, SubstitutedFactory).expect(taken);
+        registry
+            .register_algorithm(
+                Formula::NAME,
+                algorithm_factory(
+                    "one number made of several readings by a formula, and HPA's rules for it",
+                    |m, c| Formula::new(m, &c),
+                ),
+            )
+            .expect(taken);
         registry
             .register_stage(
                 Stabilized::<Box<dyn ScalingAlgorithm>>::NAME,
@@ -514,7 +529,16 @@ impl Registry {
     /// configuration may hold.
     #[must_use]
     pub fn policy_schema(&self) -> Value {
-        let mut schema = schema_for!(Policy).to_value();
+        self.with_names(schema_for!(Policy).to_value())
+    }
+
+    /// The JSON Schema of a group's document, likewise.
+    #[must_use]
+    pub fn group_schema(&self) -> Value {
+        self.with_names(schema_for!(ScalingGroup).to_value())
+    }
+
+    fn with_names(&self, mut schema: Value) -> Value {
         let by_name: Vec<Value> = self
             .algorithms()
             .chain(self.combinators())

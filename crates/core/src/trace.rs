@@ -333,6 +333,33 @@ pub enum Effect {
         #[serde(rename = "left_ms", serialize_with = "record::millis")]
         left: Duration,
     },
+    /// A metric is above its activation threshold: there is something to do.
+    Activated {
+        /// Which metric.
+        metric: usize,
+        /// Its reading.
+        reading: f64,
+        /// The threshold.
+        threshold: f64,
+    },
+    /// No metric is above its activation threshold.
+    Idle {
+        /// When replicas may go for that, or could have gone.
+        #[serde(rename = "until_ms")]
+        until: Timestamp,
+        /// How long that is from now.
+        #[serde(rename = "left_ms", serialize_with = "record::millis")]
+        left: Duration,
+    },
+    /// A metric had no usable reading for too long, and counts as if it asked for so many replicas.
+    Substituted {
+        /// Which metric.
+        metric: usize,
+        /// How many looks in a row.
+        failures: u32,
+        /// What it is taken to ask for.
+        replicas: u32,
+    },
     /// `behavior` has this direction switched off: `selectPolicy: Disabled`.
     DirectionDisabled {
         /// The direction.
@@ -386,6 +413,15 @@ pub enum Effect {
     Watermark(crate::watermark::Fact),
     /// What Nomad's strategies, checks and handler did.
     Nomad(crate::nomad::Fact),
+    /// What became of a member's need in its group.
+    Grouped {
+        /// What happened.
+        #[serde(flatten)]
+        fact: crate::group::Fact,
+        /// Whose need it is about.
+        #[serde(skip)]
+        member: TextId,
+    },
     /// What several algorithms' answers came to.
     Combined {
         /// What happened.
@@ -403,9 +439,11 @@ impl Effect {
     /// The number of the metric it is about.
     fn metric_mut(&mut self) -> Option<&mut usize> {
         match self {
-            Self::Unusable { metric, .. } | Self::Proposed { metric, .. } | Self::Highest { metric, .. } => {
-                Some(metric)
-            }
+            Self::Unusable { metric, .. }
+            | Self::Proposed { metric, .. }
+            | Self::Highest { metric, .. }
+            | Self::Activated { metric, .. }
+            | Self::Substituted { metric, .. } => Some(metric),
             Self::Aibrix(fact) => fact.metric_mut(),
             Self::Watermark(fact) => fact.metric_mut(),
             Self::Nomad(fact) => fact.metric_mut(),

@@ -265,8 +265,8 @@ fn period(millis: u64) -> Period {
     Period::try_from(std::time::Duration::from_millis(millis)).expect("a default is in range")
 }
 
-/// What HPA manifests look at most.
-const CPU: &str = "cpu";
+/// What policies look at most: how busy replicas are, by what they are busy on.
+const BUSY: [&str; 2] = ["cpu", "gpu"];
 
 impl Scenario {
     /// Read a scenario document, already parsed into a JSON value.
@@ -342,17 +342,17 @@ impl Scenario {
         }
     }
 
-    /// What a metric name reads: a source's own name, one given under `spec.readings`, or `cpu`, which is a
+    /// What a metric name reads: a source's own name, one given under `spec.readings`, or `cpu` and `gpu`, which are a
     /// service's utilization where nothing else is said.
     pub fn source(&self, name: &str) -> Option<Source> {
         let given = || self.spec().readings.get(name).copied();
-        name.parse().ok().or_else(given).or_else(|| (name == CPU).then_some(Source::Utilization))
+        name.parse().ok().or_else(given).or_else(|| BUSY.contains(&name).then_some(Source::Utilization))
     }
 
-    /// Every name [`source`](Self::source) knows: the sources' own, `cpu`, then the scenario's.
+    /// Every name [`source`](Self::source) knows: the sources' own, `cpu` and `gpu`, then the scenario's.
     pub fn metric_names(&self) -> impl Iterator<Item = &str> {
-        let own = Source::ALL.iter().map(|source| source.name()).chain([CPU]);
-        own.chain(self.spec().readings.keys().map(String::as_str).filter(|name| *name != CPU))
+        let own = Source::ALL.iter().map(|source| source.name()).chain(BUSY);
+        own.chain(self.spec().readings.keys().map(String::as_str).filter(|name| !BUSY.contains(name)))
     }
 
     pub(crate) fn spec(&self) -> &Spec {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 pub const BUILT: &str = "SETPOINT_GUESTS";
 
 /// The plugins of `guest-plugins/`.
-pub const NAMES: [&str; 3] = ["capped-smooth-ratio", "chatty", "hostile"];
+pub const NAMES: [&str; 4] = ["capped-smooth-ratio", "chatty", "custom", "hostile"];
 
 /// The bytes of the component of `guest-plugins/NAME`.
 ///

@@ -7,18 +7,26 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserializer, IntoDeserializer as _, MapAccess, Visitor};
+use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer as _, MapAccess, Visitor};
 use setpoint::{
     Action, InstanceState, Metric, Observation, Phase, Quantity, Readiness, Reading, Sample, Timestamp, read_config,
 };
 
 use crate::measured::Measured;
 
-/// What was observed: `{"now_ms": 0, "current": 4, "ready": 4, "readings": {…}}`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What was observed, and when.
+#[derive(Debug)]
 pub(super) struct Observed {
     now_ms: i64,
+    told: Told,
+}
+
+/// What a line tells: `{"now_ms": 0, "current": 4, "ready": 4, "readings": {…}}`, or of a group's member the same without
+/// the time, which is that of all.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Told {
+    now_ms: Option<i64>,
     current: u32,
     ready: Option<u32>,
     existing: Option<u32>,
@@ -69,7 +77,7 @@ struct LastAction {
 
 /// Things by name, each given once.
 #[derive(Debug)]
-struct Once<T>(BTreeMap<String, T>);
+pub(super) struct Once<T>(pub(super) BTreeMap<String, T>);
 
 /// A reading as it is written: a number, why there is none, or the values it is made of.
 #[derive(Debug)]
@@ -121,45 +129,41 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<i64
     Option::deserialize(deserializer).map(Some)
 }
 
+/// Reads one line of JSON. The error names the field and the column.
+pub(super) fn read<T: DeserializeOwned>(line: &str) -> Result<T, String> {
+    // Straight from the text: on the way through a value a repeated field would be lost.
+    let mut json = serde_json::Deserializer::from_str(line);
+    let read: Result<T, String> = read_config(&mut json).map_err(|error| error.to_string());
+    let whole = read.and_then(|read| json.end().map(|()| read).map_err(|error| error.to_string()));
+    // The line is ours to number.
+    whole.map_err(|error| error.replace(" at line 1 column ", " at column "))
+}
+
 impl Observed {
-    /// From one line of JSON. The error names the field and the column.
+    /// From one line of JSON.
     pub(super) fn parse(line: &str) -> Result<Self, String> {
-        // Straight from the text: on the way through a value a repeated field would be lost.
-        let mut json = serde_json::Deserializer::from_str(line);
-        let observed: Result<Self, String> = read_config(&mut json).map_err(|error| error.to_string());
-        let whole = observed.and_then(|observed| json.end().map(|()| observed).map_err(|error| error.to_string()));
-        // The line is ours to number.
-        let observed = whole.map_err(|error| error.replace(" at line 1 column ", " at column "))?;
-        observed.check()?;
-        Ok(observed)
+        let told: Told = read(line)?;
+        let now_ms = told.now_ms.ok_or("now_ms: it must say when that was")?;
+        told.check()?;
+        Ok(Self { now_ms, told })
     }
 
-    fn check(&self) -> Result<(), String> {
-        let mut names = BTreeSet::new();
-        for (index, instance) in self.instances.iter().flatten().enumerate() {
-            if !names.insert(&instance.name) {
-                return Err(format!("instances[{index}].name: there is another instance called {:?}", instance.name));
-            }
+    /// What is told of a member of a group that was observed at `now_ms`.
+    pub(super) fn of_member(told: Told, now_ms: i64) -> Result<Self, String> {
+        if told.now_ms.is_some() {
+            return Err("now_ms: all members are observed at once, and it stands beside `members`".to_owned());
         }
-        for (name, written) in &self.readings.0 {
-            let Written::Samples { requests, .. } = written else { continue };
-            if self.instances.is_none() {
-                return Err(format!("readings.{name}: samples need `instances`, the list of those that there are"));
-            }
-            // A sample can be of one that is gone since. What nobody requests is a slip.
-            if let Some(Requests::ByName(by_name)) = requests
-                && let Some(unknown) = by_name.0.keys().find(|instance| !names.contains(instance))
-            {
-                return Err(format!("readings.{name}.requests.{unknown}: there is no instance called {unknown:?}"));
-            }
-        }
-        Ok(())
+        told.check()?;
+        Ok(Self { now_ms, told })
     }
 
     /// What was measured of each metric, in their order. A metric without a reading is missing.
     pub(super) fn measured(&self, metrics: &[Metric]) -> Vec<Measured> {
         let absent = || Measured::Missing("not among the readings of this observation".to_owned());
-        metrics.iter().map(|metric| self.readings.0.get(&metric.name).map_or_else(absent, |it| self.own(it))).collect()
+        metrics
+            .iter()
+            .map(|metric| self.told.readings.0.get(&metric.name).map_or_else(absent, |it| self.own(it)))
+            .collect()
     }
 
     fn own(&self, written: &Written) -> Measured {
@@ -170,7 +174,7 @@ impl Observed {
             Written::Invalid(why) => Measured::Invalid(why.clone()),
             Written::Series(series) => Measured::Series(series.iter().map(|value| value.milli()).collect()),
             Written::Samples { samples, requests } => {
-                let instances = self.instances.as_deref().unwrap_or_default();
+                let instances = self.told.instances.as_deref().unwrap_or_default();
                 let sample = |written: &WrittenSample| match written {
                     WrittenSample::Amount(value) => self.sample(*value, None, 0),
                     WrittenSample::Timed(TimedSample { value, at_ms, window_ms }) => {
@@ -205,7 +209,7 @@ impl Observed {
 
     /// The instances, where they are told.
     pub(super) fn instances(&self) -> Option<Vec<InstanceState>> {
-        self.instances.as_ref().map(|all| all.iter().map(Instance::state).collect())
+        self.told.instances.as_ref().map(|all| all.iter().map(Instance::state).collect())
     }
 
     /// The observation itself, with the readings in the policy's order.
@@ -219,19 +223,43 @@ impl Observed {
             let serving = instances.iter().filter(|instance| instance.serves());
             u32::try_from(serving.count()).unwrap_or(u32::MAX)
         };
-        let mut look = Observation::new(Timestamp::from_millis(self.now_ms), self.current, readings)
-            .with_ready(self.ready.or(instances.map(serving)).unwrap_or(self.current))
-            .with_existing(self.existing.or(instances.map(count)).unwrap_or(self.current));
+        let mut look = Observation::new(Timestamp::from_millis(self.now_ms), self.told.current, readings)
+            .with_ready(self.told.ready.or(instances.map(serving)).unwrap_or(self.told.current))
+            .with_existing(self.told.existing.or(instances.map(count)).unwrap_or(self.told.current));
         if let Some(instances) = instances {
             look = look.with_instances(instances);
         }
-        let action = self.last_action.as_ref().map(|&LastAction { at_ms, from, to, applied }| Action {
+        let action = self.told.last_action.as_ref().map(|&LastAction { at_ms, from, to, applied }| Action {
             at: Timestamp::from_millis(at_ms),
             from,
             to,
             applied,
         });
         look.with_last_action(action)
+    }
+}
+
+impl Told {
+    fn check(&self) -> Result<(), String> {
+        let mut names = BTreeSet::new();
+        for (index, instance) in self.instances.iter().flatten().enumerate() {
+            if !names.insert(&instance.name) {
+                return Err(format!("instances[{index}].name: there is another instance called {:?}", instance.name));
+            }
+        }
+        for (name, written) in &self.readings.0 {
+            let Written::Samples { requests, .. } = written else { continue };
+            if self.instances.is_none() {
+                return Err(format!("readings.{name}: samples need `instances`, the list of those that there are"));
+            }
+            // A sample can be of one that is gone since. What nobody requests is a slip.
+            if let Some(Requests::ByName(by_name)) = requests
+                && let Some(unknown) = by_name.0.keys().find(|instance| !names.contains(instance))
+            {
+                return Err(format!("readings.{name}.requests.{unknown}: there is no instance called {unknown:?}"));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 use setpoint::ConfigError;
+use setpoint_dialects::Note;
 
 /// A field, what is the matter with it, and what to write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -51,6 +52,12 @@ impl Finding {
         instead: impl Into<String>,
     ) -> Self {
         Self { level: Level::Warning, ..Self::error(rule, field, why, instead) }
+    }
+
+    /// A field of another autoscaler's document that does nothing here.
+    pub(super) fn lost(note: &Note) -> Self {
+        let instead = "what `setpoint convert` writes, which is all that there is of it";
+        Self::warning("not-carried-over", note.field.clone(), note.text.clone(), instead)
     }
 
     /// A policy that can't even be made. The message says what is wrong; all that there is to write is listed elsewhere.

@@ -27,6 +27,7 @@ fn plugins_stand_beside_the_native_ones() {
         "average-ratio",
         "capped-smooth-ratio",
         "capped-smooth-ratio-plugin",
+        "formula",
         "hpa",
         "knative-kpa",
         "max-ratio",
@@ -40,7 +41,17 @@ fn plugins_stand_beside_the_native_ones() {
     ];
     assert_eq!(names("algorithms"), algorithms);
     assert_eq!(names("combinators"), ["all-agree-down", "any-of", "first", "max", "median", "min"]);
-    let stages = ["behavior", "capped", "cooled", "delayed", "legacy-behavior", "smoothed", "stabilized"];
+    let stages = [
+        "activation",
+        "behavior",
+        "capped",
+        "cooled",
+        "delayed",
+        "legacy-behavior",
+        "smoothed",
+        "stabilized",
+        "substituted",
+    ];
     assert_eq!(names("stages"), stages);
     for entry in listed["algorithms"].as_array().expect("a list") {
         assert!(entry["config_schema"]["properties"].is_object(), "{entry}");

@@ -34,7 +34,7 @@ fn core_reads_no_clock_and_does_no_io() {
 
 #[test]
 fn only_the_host_names_wasmtime() {
-    for crate_ in ["core", "sim", "cli", "guest", "testkit"] {
+    for crate_ in ["core", "dialects", "sim", "cli", "guest", "testkit"] {
         let folder = root().join("crates").join(crate_);
         let manifest = fs::read_to_string(folder.join("Cargo.toml")).expect("a manifest");
         assert!(!manifest.lines().any(|line| line.starts_with("wasmtime")), "{crate_} depends on wasmtime");
@@ -51,4 +51,13 @@ fn core_depends_on_nothing_heavy_and_nothing_above_it() {
     let own: Vec<&str> = after.split("\n\n").next().into_iter().flat_map(str::lines).collect();
     let names: Vec<&str> = own.iter().filter_map(|line| line.split('.').next()).collect();
     assert_eq!(names, ["humantime", "schemars", "serde", "serde_json", "serde_path_to_error", "strsim", "thiserror"]);
+}
+
+#[test]
+fn dialects_know_core_and_nobody_else() {
+    let manifest = fs::read_to_string(root().join("crates/dialects/Cargo.toml")).expect("a manifest");
+    let (_, after) = manifest.split_once("[dependencies]\n").expect("dependencies");
+    let own: Vec<&str> = after.split("\n\n").next().into_iter().flat_map(str::lines).collect();
+    let names: Vec<&str> = own.iter().filter_map(|line| line.split('.').next()).collect();
+    assert_eq!(names, ["serde", "serde_json", "setpoint"]);
 }

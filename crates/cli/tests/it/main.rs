@@ -4,6 +4,8 @@ mod algorithms;
 mod bad_input;
 mod conformance;
 mod decide;
+mod foreign;
+mod group;
 mod house;
 mod lint;
 mod manifest;

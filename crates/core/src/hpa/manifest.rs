@@ -117,7 +117,7 @@ impl Manifest {
         spec.behavior.clone_from(&self.spec.behavior);
         if spec.behavior.is_none() {
             let legacy = Restrained::<Hpa>::LEGACY_NAME;
-            spec.stages.push(StageSpec { name: legacy.to_owned(), config: Value::Null });
+            spec.stages.push(StageSpec { name: legacy.to_owned(), config: Value::Object(serde_json::Map::new()) });
         }
         Policy::new(self.metadata.clone(), spec)
     }

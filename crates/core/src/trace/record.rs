@@ -89,7 +89,7 @@ const fn told(effect: &Effect) -> Option<(&'static str, TextId)> {
         Effect::Unusable { cause, .. } => Some(("cause", cause)),
         Effect::Failed { message, .. } => Some(("message", message)),
         Effect::FellBack { fallback } => Some(("fallback", fallback)),
-        Effect::Combined { member, .. } => Some(("member", member)),
+        Effect::Combined { member, .. } | Effect::Grouped { member, .. } => Some(("member", member)),
         _ => None,
     }
 }

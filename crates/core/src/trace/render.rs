@@ -163,6 +163,19 @@ impl fmt::Display for Text<'_> {
                 let (period, left) = (humantime::format_duration(period), humantime::format_duration(left));
                 write!(f, "at most {value}{unit} {verb} in {period}, from {start}; holds for {left} more")
             }
+            Effect::Activated { metric, reading, threshold } => {
+                let metric = self.metric(metric);
+                write!(f, "active: {metric} is {}, above {}", Short(reading), Short(threshold))
+            }
+            Effect::Idle { left, .. } if left.is_zero() => f.write_str("idle: no metric is above its threshold"),
+            Effect::Idle { left, .. } => {
+                write!(f, "no metric is above its threshold; idle in {}", humantime::format_duration(left))
+            }
+            Effect::Substituted { metric, failures, replicas } => write!(
+                f,
+                "{} had no usable reading {failures} times in a row, and counts as asking for {replicas}",
+                self.metric(metric),
+            ),
             Effect::DirectionDisabled { direction } => {
                 let way = if direction == Direction::Up { "up" } else { "down" };
                 write!(f, "scaling {way} is switched off by selectPolicy: Disabled")
@@ -186,6 +199,7 @@ impl fmt::Display for Text<'_> {
             Effect::Aibrix(fact) => fact.write(f, self.metric(fact.metric().unwrap_or_default()), to),
             Effect::Watermark(fact) => fact.write(f, self.metrics),
             Effect::Nomad(fact) => fact.write(f, self.metrics),
+            Effect::Grouped { fact, member } => fact.write(f, self.trace.kept(member)),
             Effect::Combined { fact, member } => fact.write(f, self.trace.kept(member)),
             Effect::Knative(fact) => fact.write(f, self.metrics, to),
         }

@@ -45,6 +45,15 @@ fn combined(name: &str) -> setpoint::PolicySpec {
     policy
 }
 
+/// One of the metrics fails at every look, so that it is always substituted.
+fn substituted() -> setpoint::PolicySpec {
+    let mut policy = crate::policy("hpa", serde_json::Value::Null, 3, (1, 40));
+    for metric in &mut policy.metrics {
+        metric.target = setpoint::Target::average_value(1.0).expect("in range");
+    }
+    policy.with_stage("substituted", json!({ "failureThreshold": 1, "replicas": 6 }))
+}
+
 #[test]
 fn a_warm_decision_allocates_nothing() {
     let base = |name| crate::policy(name, json!({}), 3, (1, 40));
@@ -73,6 +82,20 @@ fn a_warm_decision_allocates_nothing() {
         ),
         combined("max"),
         combined("median"),
+        crate::policy(
+            "formula",
+            json!({ "formula": "m0 > 1 ? max([m0, m2]) ** 2 : m0 + m2", "target": { "value": 1 } }),
+            3,
+            (1, 40),
+        ),
+        crate::policy(
+            "formula",
+            json!({ "formula": "count([m0, m2], {# > 1}) > 1 ? m0 : m1", "target": { "averageValue": 1 } }),
+            3,
+            (1, 40),
+        ),
+        base("max-ratio").with_stage("activation", json!({ "thresholds": { "m0": 1.2, "m2": 9 }, "cooldown": "1m" })),
+        substituted(),
         base("watermark"),
         crate::policy("watermark", json!({ "convergeTowardsWatermark": "highwatermark", "exact": true }), 3, (1, 40)),
         base("nomad"),

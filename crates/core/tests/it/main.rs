@@ -1,10 +1,12 @@
 //! The library as its users see it.
 
+mod activation;
 mod aibrix;
 mod allocations;
 mod behavior;
 mod combinator;
 mod failure;
+mod group;
 mod handler;
 mod hpa;
 mod knative;
@@ -14,6 +16,7 @@ mod manager;
 mod nomad;
 mod pipeline;
 mod ratios;
+mod substituted;
 mod watermark;
 mod window;
 

@@ -19,6 +19,13 @@ fn a_plugin_keeps_the_laws() {
 }
 
 #[test]
+fn the_custom_algorithm_of_a_guide_keeps_the_laws() {
+    let registry = crate::registry_of(&crate::plugin("custom"));
+    // Its threshold is below the target.
+    laws::check(&Subject::new(&registry, "custom").except("what is at its target stays"), 12);
+}
+
+#[test]
 fn a_plugin_inside_native_stages_keeps_the_laws() {
     let registry = crate::registry();
     let plugin = Subject::new(&registry, PLUGIN).monotone();

@@ -128,7 +128,7 @@ fn metrics_have_their_own_names_and_the_scenarios() {
     assert_eq!(scenario.source("p95"), Some(Source::P95));
     assert_eq!(scenario.source("heat"), None);
     let names: Vec<_> = scenario.metric_names().collect();
-    assert_eq!(names, ["utilization", "queue", "p95", "p99", "rate", "inflight", "cpu", "qps"]);
+    assert_eq!(names, ["utilization", "queue", "p95", "p99", "rate", "inflight", "cpu", "gpu", "qps"]);
 }
 
 #[test]

@@ -1,0 +1,127 @@
+//! AI Storage Orchestrator.
+
+use serde_json::{Value, json};
+use setpoint::Reading;
+use setpoint_dialects::Fate;
+
+use crate::{converted, decide, fields, numbers, refused, with};
+
+fn request() -> Value {
+    json!({
+        "workload_name": "ai-inference",
+        "workload_namespace": "ml",
+        "workload_type": "Deployment",
+        "min_replicas": 1,
+        "max_replicas": 8,
+        "target_cpu_percent": 60,
+        "target_memory_percent": 75,
+        "target_gpu_percent": 80,
+        "scale_up_policy": { "stabilization_window_seconds": 30, "max_scale_change": 3 },
+        "scale_down_policy": { "stabilization_window_seconds": 600, "max_scale_change": 1 },
+    })
+}
+
+/// The guide's own steps: the largest of `current × utilization / target`, a window for each direction, at most so many at
+/// once, the bounds; with the windows as HPA has them.
+#[test]
+fn it_decides_as_the_guide_says() {
+    let policy = converted(&request()).policy;
+    let mut number = numbers(11);
+    let mut current = 4_u32;
+    let (mut looks, mut want) = (Vec::new(), Vec::new());
+    let mut history: Vec<(i64, u32)> = vec![(0, current)];
+    for step in 0..600_i64 {
+        let at = step * 15;
+        let values = [number() * 90.0, number() * 80.0, number() * 100.0].map(f64::round);
+        looks.push((at, current, values.map(Reading::Value)));
+        let ratio = values.iter().zip([60.0, 75.0, 80.0]).map(|(value, target)| value / target).fold(0.0, f64::max);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small whole number")]
+        let wanted = (f64::from(current) * ratio).ceil() as u32;
+        history.push((at, wanted));
+        let within =
+            |window: i64| history.iter().filter(move |(then, _)| at - then < window).map(|(_, wanted)| *wanted);
+        let most = within(600).max().expect("there is one");
+        let least = within(30).min().expect("there is one");
+        let stable = current.max(least).min(most);
+        let desired = stable.clamp(current.saturating_sub(1), current + 3).clamp(1, 8);
+        want.push(desired);
+        current = desired;
+    }
+    let looks: Vec<(i64, u32, &[Reading<'_>])> =
+        looks.iter().map(|(at, current, all)| (*at, *current, &all[..])).collect();
+    assert_eq!(decide(&policy, &looks), want);
+    assert!(want.iter().any(|count| *count > 4), "it moves: {want:?}");
+}
+
+#[test]
+fn nothing_is_made_up_and_the_last_look_s_zero_counts() {
+    let policy = converted(&with(request(), "/scale_down_policy/stabilization_window_seconds", Some(json!(0)))).policy;
+    let (missing, zero) = (Reading::Missing("no DCGM"), Reading::Value(0.0));
+    let looks: [(i64, u32, &[Reading<'_>]); 3] =
+        [(0, 4, &[missing; 3]), (15, 4, &[zero, zero, missing]), (30, 4, &[zero; 3])];
+    assert_eq!(decide(&policy, &looks), [4, 4, 3]);
+}
+
+#[test]
+fn storage_targets_are_so_much_an_instance() {
+    let mut request = request();
+    for (field, target) in [("read_throughput_mbps", 500.0), ("write_throughput_mbps", 200.0), ("iops", 10_000.0)] {
+        request[format!("target_storage_{field}")] = json!(target);
+    }
+    let request = with(with(request, "/target_cpu_percent", None), "/scale_up_policy", None);
+    let conversion = converted(&request);
+    let names: Vec<&str> = conversion.policy.spec.metrics.iter().map(|metric| metric.name.as_str()).collect();
+    assert_eq!(names, ["memory", "gpu", "storageReadThroughputMbps", "storageWriteThroughputMbps", "storageIops"]);
+    let readings = [75.0, 80.0, 800.0, 200.0, 0.0].map(Reading::Value);
+    // 2 · 800 / 500 is 3.2, rounded up.
+    assert_eq!(decide(&conversion.policy, &[(0, 2, &readings)]), [4]);
+    assert_eq!(conversion.origin("spec.metrics[2].name"), "target_storage_read_throughput_mbps");
+    assert!(conversion.is_complete());
+}
+
+#[test]
+fn what_is_different_is_said_of_what_is_there() {
+    assert_eq!(
+        fields(&converted(&request()), Fate::Changed),
+        [
+            "",
+            "scale_up_policy.stabilization_window_seconds",
+            "scale_down_policy.stabilization_window_seconds",
+            "scale_up_policy.max_scale_change",
+            "scale_down_policy.max_scale_change",
+        ]
+    );
+}
+
+#[test]
+fn the_guide_s_errors_are_in_its_words() {
+    let cases = [
+        ("/min_replicas", Some(json!(0)), "min_replicas", "min_replicas must be at least 1"),
+        ("/max_replicas", Some(json!(0)), "max_replicas", "max_replicas must be greater than or equal to min_replicas"),
+        (
+            "/workload_type",
+            Some(json!("DaemonSet")),
+            "workload_type",
+            "known: `Deployment`, `StatefulSet`, `ReplicaSet`",
+        ),
+        ("/workload_name", Some(json!("")), "workload_name", "workload_name is required"),
+        ("/workload_namespace", None, "", "missing field `workload_namespace`"),
+        ("/target_cpu_percent", Some(json!(101)), "target_cpu_percent", "must be between 1 and 100, got 101"),
+        ("/target_cpu_percents", Some(json!(10)), "target_cpu_percents", "did you mean `target_cpu_percent`?"),
+        ("/scale_up_policy/max_scale_change", Some(json!(0)), "scale_up_policy.max_scale_change", "at least 1, got 0"),
+        (
+            "/scale_down_policy/stabilization_window_seconds",
+            Some(json!(4000)),
+            "scale_down_policy.stabilization_window_seconds",
+            "at most 3600",
+        ),
+    ];
+    for (pointer, value, path, message) in cases {
+        refused(&with(request(), pointer, value), path, message);
+    }
+    let mut without = request();
+    for field in ["cpu", "memory", "gpu"] {
+        without = with(without, &format!("/target_{field}_percent"), None);
+    }
+    refused(&without, "", "at least one target is required: target_cpu_percent");
+}
