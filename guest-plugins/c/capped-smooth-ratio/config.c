@@ -156,7 +156,7 @@ static bool read_field(const char **at, struct config *config, struct config_err
   const char *name;
   size_t length;
   if (!take_string(at, &name, &length) || !take(at, ':')) {
-    return wrong(error, text("%s", ""), text("the configuration is not JSON: expected a field near `%.1s`", *at));
+    return wrong(error, text("%s", ""), text("the configuration is not JSON: expected a field"));
   }
   for (size_t i = 0; i < FIELD_COUNT; ++i) {
     const struct field *field = &FIELDS[i];
