@@ -13,16 +13,23 @@ use crate::output::{self, BOLD};
 pub(crate) fn run(arguments: &AlgorithmsArguments) -> Result<(), BadInput> {
     let catalog = Catalog::new(arguments.plugins.plugins.as_deref())?;
     let registry = catalog.registry();
-    let (algorithms, stages): (Vec<_>, Vec<_>) = (registry.algorithms().collect(), registry.stages().collect());
+    let algorithms: Vec<_> = registry.algorithms().collect();
+    let combinators: Vec<_> = registry.combinators().collect();
+    let stages: Vec<_> = registry.stages().collect();
     if arguments.json {
         let list = |entries: &[(&str, Description)]| -> Vec<Value> {
             let entry = |(name, what): &(&str, Description)| json!({ "name": name, "summary": what.summary, "config_schema": what.config_schema });
             entries.iter().map(entry).collect()
         };
-        return output::print_json(&json!({ "algorithms": list(&algorithms), "stages": list(&stages) }));
+        return output::print_json(&json!({
+            "algorithms": list(&algorithms),
+            "combinators": list(&combinators),
+            "stages": list(&stages),
+        }));
     }
     let mut text = String::new();
     section("Algorithms", &algorithms, &mut text);
+    section("\nCombinators, which ask the algorithms in their `of`", &combinators, &mut text);
     section("\nStages", &stages, &mut text);
     output::print(&text)
 }

@@ -26,12 +26,30 @@ pub(crate) struct LoadedPolicy {
     pub(crate) document: Document,
 }
 
-/// The policies that `simulate` compares when none are given, and the plugin that one of them names.
-const BUILTIN: [(&str, &str); 4] = [
-    ("utilization.yaml", include_str!("../../../examples/policies/utilization.yaml")),
-    ("stabilized.yaml", include_str!("../../../examples/policies/stabilized.yaml")),
-    ("capped-smooth.yaml", include_str!("../../../examples/policies/capped-smooth.yaml")),
-    ("plugin.yaml", include_str!("../../../examples/policies/plugin.yaml")),
+/// The policies of `examples/policies/` by name, and what they say.
+macro_rules! examples {
+    ($($name:literal),+ $(,)?) => {
+        [$((concat!($name, ".yaml"), include_str!(concat!("../../../examples/policies/", $name, ".yaml")))),+]
+    };
+}
+
+/// What `simulate` compares when nothing is given, and the plugin that one of them names.
+const BUILTIN: [(&str, &str); 4] = examples!["utilization", "stabilized", "capped-smooth", "plugin"];
+/// What `simulate --compare` sets beside each other: each school of algorithms by one policy or more.
+const SCHOOLS: [(&str, &str); 13] = examples![
+    "utilization",
+    "stabilized",
+    "capped-smooth",
+    "all-agree-down",
+    "hpa",
+    "aibrix-apa",
+    "aibrix-kpa",
+    "nomad",
+    "nomad-target-value",
+    "nomad-threshold",
+    "nomad-pass-through",
+    "nomad-fixed-value",
+    "watermark",
 ];
 const BUILTIN_PLUGIN: &[u8] = include_bytes!("../../../guest-plugins/prebuilt/capped-smooth-ratio.wasm");
 
@@ -75,10 +93,19 @@ impl Catalog {
         })
     }
 
-    /// The built-in policies.
+    /// The policies that are compared where none are given.
     pub(crate) fn builtin_policies(&mut self) -> Result<Vec<LoadedPolicy>, BadInput> {
+        self.examples(&BUILTIN)
+    }
+
+    /// The policies that show each school of algorithms.
+    pub(crate) fn schools(&mut self) -> Result<Vec<LoadedPolicy>, BadInput> {
+        self.examples(&SCHOOLS)
+    }
+
+    fn examples(&mut self, examples: &[(&str, &str)]) -> Result<Vec<LoadedPolicy>, BadInput> {
         let mut policies = Vec::new();
-        for (file, text) in BUILTIN {
+        for &(file, text) in examples {
             let document = Document::read(file, text)?;
             let policy = self
                 .policy(&document, |plugin| Ok((plugin.to_owned(), BUILTIN_PLUGIN.to_vec())))
@@ -104,9 +131,9 @@ impl Catalog {
                 Err(problem) => Err(ConfigError::new(format!("{path}.plugin"), format!("{plugin}: {problem}"))),
             },
         };
-        resolve(&mut policy.spec.algorithm, "spec.algorithm")?;
+        policy.spec.algorithm.each_mut("spec.algorithm", &mut resolve)?;
         if let FailureSpec::Algorithm(algorithm) = &mut policy.spec.on_failure {
-            resolve(algorithm, "spec.onFailure.algorithm")?;
+            algorithm.each_mut("spec.onFailure.algorithm", &mut resolve)?;
         }
         Ok(policy)
     }

@@ -55,6 +55,8 @@ const SIMULATE_EXAMPLES: &str = "Examples:
   setpoint simulate --policy a.yaml --policy b.yaml --trace last-week.csv --report out.html
       Two policies over a trace: a column `time` and a column `rate` in requests/s, or one
       request a row (TIMESTAMP,ContextTokens,GeneratedTokens).
+  setpoint simulate --compare --policy mine.yaml --trace last-week.csv --report out.html
+      Yours beside one of each school of algorithms.
   setpoint simulate --scenario service.yaml --json | jq '.runs[].summary'";
 
 #[derive(Debug, Args)]
@@ -63,6 +65,9 @@ pub(crate) struct SimulateArguments {
     /// A policy to try; repeat it to compare [default: four built-in ones]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) policy: Vec<PathBuf>,
+    /// Set a policy of each school of algorithms beside them: HPA, Knative, Nomad, Watermark, AIBrix and this library's
+    #[arg(long)]
+    pub(crate) compare: bool,
     #[command(flatten)]
     pub(crate) plugins: PluginArguments,
     /// A CSV of rates or requests, as the load of a service with default values

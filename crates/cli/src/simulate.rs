@@ -19,11 +19,13 @@ pub(crate) fn run(arguments: &SimulateArguments) -> Result<(), BadInput> {
     let (scenario, load) = scenario(arguments)?;
     let seed = arguments.seed.unwrap_or_else(|| scenario.seed());
     let mut catalog = Catalog::new(arguments.plugins.plugins.as_deref())?;
-    let policies = if arguments.policy.is_empty() {
-        catalog.builtin_policies()?
-    } else {
-        arguments.policy.iter().map(|path| catalog.open_policy(path)).collect::<Result<_, _>>()?
-    };
+    let mut policies: Vec<_> =
+        arguments.policy.iter().map(|path| catalog.open_policy(path)).collect::<Result<_, _>>()?;
+    if arguments.compare {
+        policies.extend(catalog.schools()?);
+    } else if policies.is_empty() {
+        policies = catalog.builtin_policies()?;
+    }
     let silent = arguments.quiet || arguments.json;
     let comparison = Comparison {
         scenario: ScenarioRecord::new(&scenario, &load, seed),

@@ -3,7 +3,9 @@
 pub mod aibrix;
 mod algorithm;
 mod bounds;
+mod capability;
 mod comparison;
+pub mod combinator;
 mod config;
 mod decision;
 mod failure;
@@ -32,6 +34,8 @@ pub use algorithm::ratio::WhenMissing;
 pub use algorithm::weighted_ratio::{WeightedRatio, WeightedRatioConfig};
 pub use algorithm::{ScalingAlgorithm, algorithm_fn};
 pub use bounds::{Bounds, BoundsError, MAX_REPLICAS};
+pub use capability::{Capability, MetricNeed, Needs};
+pub use combinator::{Combined, Member};
 pub use config::{ConfigError, near_miss, parse_config, read_config};
 pub use decision::{Decision, Outcome};
 pub use failure::{EvaluateError, FailureKind};
@@ -42,11 +46,11 @@ pub use instance::{InstanceState, Phase, Readiness, Sample, Samples};
 pub use manager::{AlgorithmManager, ReadingsMismatch, Reconfigured, WorkloadError, WorkloadId};
 pub use metric::{Metric, MetricKind, Reading, Target};
 pub use observation::{Action, Observation};
-pub use policy::{AlgorithmSpec, FailureSpec, HoldOutsideBounds, Metadata, Policy, PolicySpec, StageSpec, TargetRef};
+pub use policy::{AlgorithmSpec, FailureSpec, HoldOutsideBounds, MemberSpec, Metadata, Policy, PolicySpec, StageSpec, TargetRef};
 pub use proposal::{Hold, Need, Proposal};
 pub use quantity::{Quantity, QuantityError};
 pub use registry::{
-    AlgorithmFactory, Description, RegisterError, Registry, Setup, StageFactory, algorithm_factory, stage_factory,
+    AlgorithmFactory, CombinatorFactory, Description, RegisterError, Registry, Setup, StageFactory, algorithm_factory, stage_factory,
 };
 pub use stage::capped::{Capped, CappedConfig};
 pub use stage::restrained::{LegacyBehaviorConfig, Restrained};
@@ -54,6 +58,6 @@ pub use stage::smoothed::{Smoothed, SmoothedConfig};
 pub use stage::stabilized::{Stabilized, StabilizedConfig};
 pub use state::{StateError, StateReader};
 pub use time::{Span, Timestamp};
-pub use trace::{DetailedReason, Direction, Effect, Judged, Reason, ReasonRecord, TextId, Trace};
+pub use trace::{DetailedReason, Direction, Effect, Judged, Mark, Reason, ReasonRecord, TextId, Trace};
 pub use units::{Fraction, Positive, RangeError, SmoothingFactor, StepDown, StepUp, Tolerance, Tolerances, Weight};
 pub use watermark::{Watermark, WatermarkConfig};

@@ -104,6 +104,15 @@ impl<'a> Observation<'a> {
         self
     }
 
+    /// The same with other readings, for an algorithm that sees only some of them.
+    #[must_use]
+    pub const fn with_readings<'b>(self, readings: &'b [Reading<'b>]) -> Observation<'b>
+    where
+        'a: 'b,
+    {
+        Observation { readings, ..self }
+    }
+
     pub(crate) const fn with_tolerances(mut self, (down, up): (Option<f64>, Option<f64>)) -> Self {
         if down.is_some() {
             self.tolerances.0 = down;

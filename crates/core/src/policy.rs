@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::bounds::{Bounds, BoundsError};
+use crate::capability::Capability;
+use crate::combinator::Role;
 use crate::config::{ConfigError, parse_config};
 use crate::hpa::{Behavior, Manifest};
 use crate::metric::Metric;
@@ -141,13 +143,88 @@ pub struct AlgorithmSpec {
     /// What the algorithm's own schema allows.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub config: Value,
+    /// What a combinator asks. Only for one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub of: Vec<MemberSpec>,
+    /// What a plugin is granted beyond its observations. Default: nothing.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub capabilities: BTreeSet<Capability>,
+}
+
+/// One of the algorithms that a combinator asks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct MemberSpec {
+    /// What it is: a combinator too, if need be.
+    pub algorithm: AlgorithmSpec,
+    /// What its answer passes through before it counts, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageSpec>,
+    /// Which of the policy's metrics it sees, by name and in this order: at most 16. Default: all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<String>,
+    /// The part it plays. Default: it takes part in the rule.
+    #[serde(default)]
+    pub role: Role,
+}
+
+impl MemberSpec {
+    /// `algorithm`, which sees all metrics.
+    #[must_use]
+    pub fn new(algorithm: AlgorithmSpec) -> Self {
+        Self { algorithm, stages: Vec::new(), metrics: Vec::new(), role: Role::default() }
+    }
 }
 
 impl AlgorithmSpec {
     /// The algorithm registered as `name`, with `config`.
     #[must_use]
     pub fn named(name: impl Into<String>, config: Value) -> Self {
-        Self { name: Some(name.into()), plugin: None, config }
+        Self { name: Some(name.into()), config, ..Self::default() }
+    }
+
+    /// The combinator registered as `name`, of `members`.
+    #[must_use]
+    pub fn combined(name: impl Into<String>, members: Vec<MemberSpec>) -> Self {
+        Self { of: members, ..Self::named(name, Value::Null) }
+    }
+
+    /// Its name, or its file. With what is inside a combinator: `max(hpa, knative-kpa > capped)`.
+    #[must_use]
+    pub fn lineage(&self) -> String {
+        let mut lineage = self.name.as_deref().or(self.plugin.as_deref()).unwrap_or_default().to_owned();
+        if !self.of.is_empty() {
+            let members: Vec<String> = self.of.iter().map(MemberSpec::lineage).collect();
+            lineage.push('(');
+            lineage.push_str(&members.join(", "));
+            lineage.push(')');
+        }
+        lineage
+    }
+
+    /// Calls `each` with this and every algorithm inside, and its path from here.
+    ///
+    /// # Errors
+    ///
+    /// The first that `each` gives.
+    pub fn each_mut<E>(
+        &mut self,
+        path: &str,
+        each: &mut impl FnMut(&mut Self, &str) -> Result<(), E>,
+    ) -> Result<(), E> {
+        each(self, path)?;
+        let mut members = self.of.iter_mut().enumerate();
+        members.try_for_each(|(index, member)| member.algorithm.each_mut(&format!("{path}.of[{index}].algorithm"), each))
+    }
+}
+
+impl MemberSpec {
+    /// Its algorithm with its stages.
+    #[must_use]
+    pub fn lineage(&self) -> String {
+        let stages = self.stages.iter().map(|stage| format!(" > {}", stage.name));
+        std::iter::once(self.algorithm.lineage()).chain(stages).collect()
     }
 }
 
@@ -349,11 +426,26 @@ impl PolicySpec {
 }
 
 impl AlgorithmSpec {
+    /// How deep combinators can be inside each other: more than anyone follows, and far from the end of a stack.
+    const DEEPEST: usize = 8;
+
     fn check(&self) -> Result<(), ConfigError> {
+        self.check_at(0)
+    }
+
+    fn check_at(&self, depth: usize) -> Result<(), ConfigError> {
         match (&self.name, &self.plugin) {
-            (Some(_), None) | (None, Some(_)) => Ok(()),
-            (None, None) => Err(ConfigError::new("", "an algorithm needs a `name`, or a `plugin` file")),
-            (Some(_), Some(_)) => Err(ConfigError::new("plugin", "give either `name` or `plugin`, not both")),
+            (Some(_), None) | (None, Some(_)) => {}
+            (None, None) => return Err(ConfigError::new("", "an algorithm needs a `name`, or a `plugin` file")),
+            (Some(_), Some(_)) => return Err(ConfigError::new("plugin", "give either `name` or `plugin`, not both")),
         }
+        if depth > Self::DEEPEST {
+            let deepest = Self::DEEPEST;
+            return Err(ConfigError::new("", format!("combinators can be at most {deepest} deep inside each other")));
+        }
+        let mut members = self.of.iter().enumerate();
+        members.try_for_each(|(index, member)| {
+            member.algorithm.check_at(depth + 1).map_err(|error| error.under(&format!("of[{index}].algorithm")))
+        })
     }
 }

@@ -1,10 +1,11 @@
 //! Algorithms and stages by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use schemars::{JsonSchema, schema_for};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -14,10 +15,12 @@ use crate::algorithm::average_ratio::AverageRatio;
 use crate::algorithm::capped_smooth_ratio::CappedSmoothRatioConfig;
 use crate::algorithm::max_ratio::MaxRatio;
 use crate::algorithm::weighted_ratio::WeightedRatio;
+use crate::capability::{Capability, Needs};
+use crate::combinator::{Combined, Member, Rule};
 use crate::config::{ConfigError, near_miss, parse_config};
 use crate::hpa::{Behavior, Hpa};
 use crate::metric::Metric;
-use crate::policy::{AlgorithmSpec, Policy, StageSpec};
+use crate::policy::{AlgorithmSpec, MemberSpec, Policy, StageSpec};
 use crate::stage::capped::Capped;
 use crate::stage::restrained::Restrained;
 use crate::stage::smoothed::Smoothed;
@@ -50,12 +53,22 @@ pub struct Setup<'a> {
     pub config: &'a Value,
     /// The policy's metrics; readings come in this order.
     pub metrics: &'a [Metric],
+    /// What it is granted.
+    pub capabilities: &'a BTreeSet<Capability>,
 }
+
+/// No capability at all.
+static NONE: BTreeSet<Capability> = BTreeSet::new();
 
 /// Makes one instance of an algorithm for each workload that asks for it.
 pub trait AlgorithmFactory: Send + Sync {
     /// What the algorithm is.
     fn describe(&self) -> Description;
+
+    /// What it asks of a policy, checked before an instance is made. Default: nothing, and no capability is taken.
+    fn needs(&self) -> Needs<'_> {
+        Needs::default()
+    }
 
     /// A new instance.
     ///
@@ -81,6 +94,36 @@ pub trait StageFactory: Send + Sync {
         setup: &Setup<'_>,
     ) -> Result<Box<dyn ScalingAlgorithm>, ConfigError>;
 }
+
+/// Makes one algorithm of several.
+pub trait CombinatorFactory: Send + Sync {
+    /// What the combinator is.
+    fn describe(&self) -> Description;
+
+    /// `members` in one new instance.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], with paths from the algorithm's own root: `config`, `of[2]`.
+    fn combine(&self, members: Vec<Member>, setup: &Setup<'_>) -> Result<Box<dyn ScalingAlgorithm>, ConfigError>;
+}
+
+/// The library's own combinators.
+impl CombinatorFactory for Rule {
+    fn describe(&self) -> Description {
+        Description::new(self.summary(), serde_json::json!({ "type": "object", "maxProperties": 0 }))
+    }
+
+    fn combine(&self, members: Vec<Member>, setup: &Setup<'_>) -> Result<Box<dyn ScalingAlgorithm>, ConfigError> {
+        let NoConfig {} = parse_config(setup.config).map_err(|error| error.under("config"))?;
+        Ok(Box::new(Combined::new(*self, members)?))
+    }
+}
+
+/// Nothing to configure.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoConfig {}
 
 /// A factory from a typed configuration, whose schema it publishes, and a constructor.
 ///
@@ -169,6 +212,7 @@ pub enum RegisterError {
 #[derive(Clone, Default)]
 pub struct Registry {
     algorithms: BTreeMap<String, Arc<dyn AlgorithmFactory>>,
+    combinators: BTreeMap<String, Arc<dyn CombinatorFactory>>,
     stages: BTreeMap<String, Arc<dyn StageFactory>>,
 }
 
@@ -176,6 +220,7 @@ impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registry")
             .field("algorithms", &self.algorithms.keys())
+            .field("combinators", &self.combinators.keys())
             .field("stages", &self.stages.keys())
             .finish()
     }
@@ -292,6 +337,9 @@ impl Registry {
                 ),
             )
             .expect(taken);
+        for rule in Rule::ALL {
+            registry.register_combinator(rule.name(), rule).expect(taken);
+        }
         registry
     }
 
@@ -305,7 +353,28 @@ impl Registry {
         name: impl Into<String>,
         factory: impl AlgorithmFactory + 'static,
     ) -> Result<(), RegisterError> {
-        insert(&mut self.algorithms, name.into(), Arc::new(factory))
+        let name = name.into();
+        if self.combinators.contains_key(&name) {
+            return Err(RegisterError::Taken { name });
+        }
+        insert(&mut self.algorithms, name, Arc::new(factory))
+    }
+
+    /// Makes a combinator available as `name`. Policies name it where they name an algorithm, and give it `of`.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError`] when `name` is blank, or taken by a combinator or an algorithm.
+    pub fn register_combinator(
+        &mut self,
+        name: impl Into<String>,
+        factory: impl CombinatorFactory + 'static,
+    ) -> Result<(), RegisterError> {
+        let name = name.into();
+        if self.algorithms.contains_key(&name) {
+            return Err(RegisterError::Taken { name });
+        }
+        insert(&mut self.combinators, name, Arc::new(factory))
     }
 
     /// Makes a stage available as `name`.
@@ -326,6 +395,11 @@ impl Registry {
         self.algorithms.iter().map(|(name, factory)| (name.as_str(), factory.describe()))
     }
 
+    /// The combinators, by name.
+    pub fn combinators(&self) -> impl Iterator<Item = (&str, Description)> {
+        self.combinators.iter().map(|(name, factory)| (name.as_str(), factory.describe()))
+    }
+
     /// The stages, by name.
     pub fn stages(&self) -> impl Iterator<Item = (&str, Description)> {
         self.stages.iter().map(|(name, factory)| (name.as_str(), factory.describe()))
@@ -343,8 +417,51 @@ impl Registry {
             (None, Some(plugin)) => ("plugin", plugin),
             (None, None) => return Err(ConfigError::new("", "an algorithm needs a `name`, or a `plugin` file")),
         };
-        let factory = find(&self.algorithms, "algorithm", name).map_err(|message| ConfigError::new(field, message))?;
-        factory.build(&Setup { config: &spec.config, metrics }).map_err(|error| error.under("config"))
+        let setup = Setup { config: &spec.config, metrics, capabilities: &spec.capabilities };
+        if let Some(combinator) = self.combinators.get(name) {
+            Needs::default().check(name, metrics, &spec.capabilities)?;
+            let members = spec.of.iter().enumerate().map(|(index, member)| {
+                self.member(member, metrics).map_err(|error| error.under(&format!("of[{index}]")))
+            });
+            return combinator.combine(members.collect::<Result<_, _>>()?, &setup);
+        }
+        let known = self.algorithms.keys().chain(self.combinators.keys()).map(String::as_str);
+        let factory =
+            find(&self.algorithms, "algorithm", name, known).map_err(|message| ConfigError::new(field, message))?;
+        if !spec.of.is_empty() {
+            let combinators: Vec<&str> = self.combinators.keys().map(String::as_str).collect();
+            let message = format!("{name} asks no others; those that do are {}", combinators.join(", "));
+            return Err(ConfigError::new("of", message));
+        }
+        factory.needs().check(name, metrics, &spec.capabilities)?;
+        factory.build(&setup).map_err(|error| error.under("config"))
+    }
+
+    fn member(&self, spec: &MemberSpec, metrics: &[Metric]) -> Result<Member, ConfigError> {
+        let mut numbers = Vec::new();
+        for (index, name) in spec.metrics.iter().enumerate() {
+            let wrong = |message| ConfigError::new(format!("metrics[{index}]"), message);
+            let number = metrics.iter().position(|metric| metric.name == *name).ok_or_else(|| {
+                let known: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
+                wrong(format!("the policy has no metric called `{name}`; {}", near_miss(name, &known)))
+            })?;
+            if numbers.contains(&number) {
+                return Err(wrong(format!("`{name}` is picked twice")));
+            }
+            numbers.push(number);
+        }
+        if numbers.len() > Member::MOST_PICKED {
+            return Err(ConfigError::new("metrics", format!("at most {} can be picked", Member::MOST_PICKED)));
+        }
+        let picked: Vec<Metric> = numbers.iter().filter_map(|&number| metrics.get(number).cloned()).collect();
+        let sees = if numbers.is_empty() { metrics } else { &picked };
+        let mut algorithm = self.build(&spec.algorithm, sees).map_err(|error| error.under("algorithm"))?;
+        for (index, stage) in spec.stages.iter().enumerate() {
+            let path = format!("stages[{index}]");
+            algorithm = self.wrap(algorithm, stage, sees).map_err(|error| error.under(&path))?;
+        }
+        let member = Member::new(spec.lineage(), algorithm).with_role(spec.role);
+        Ok(if numbers.is_empty() { member } else { member.with_metrics(numbers) })
     }
 
     /// `inner` inside the stage that `spec` names.
@@ -358,9 +475,10 @@ impl Registry {
         spec: &StageSpec,
         metrics: &[Metric],
     ) -> Result<Box<dyn ScalingAlgorithm>, ConfigError> {
+        let known = self.stages.keys().map(String::as_str);
         let factory =
-            find(&self.stages, "stage", &spec.name).map_err(|message| ConfigError::new(&spec.name, message))?;
-        factory.wrap(inner, &Setup { config: &spec.config, metrics }).map_err(|error| error.under(&spec.name))
+            find(&self.stages, "stage", &spec.name, known).map_err(|message| ConfigError::new(&spec.name, message))?;
+        factory.wrap(inner, &Setup { config: &spec.config, metrics, capabilities: &NONE }).map_err(|error| error.under(&spec.name))
     }
 
     /// The JSON Schema of a policy document, with what is registered here: names, and what each one's
@@ -370,6 +488,7 @@ impl Registry {
         let mut schema = schema_for!(Policy).to_value();
         let by_name: Vec<Value> = self
             .algorithms()
+            .chain(self.combinators())
             .map(|(name, description)| {
                 serde_json::json!({
                     "if": { "required": ["name"], "properties": { "name": { "const": name } } },
@@ -377,7 +496,7 @@ impl Registry {
                 })
             })
             .collect();
-        let names: Vec<&str> = self.algorithms.keys().map(String::as_str).collect();
+        let names: Vec<&str> = self.algorithms.keys().chain(self.combinators.keys()).map(String::as_str).collect();
         let stages: serde_json::Map<String, Value> =
             self.stages().map(|(name, description)| (name.to_owned(), embedded(description))).collect();
         if let Some(algorithm) = schema.pointer_mut("/$defs/AlgorithmSpec").and_then(Value::as_object_mut) {
@@ -402,8 +521,9 @@ impl Registry {
 fn embedded(description: Description) -> Value {
     let mut schema = description.config_schema;
     if let Some(object) = schema.as_object_mut() {
-        let title = object.get("title").and_then(Value::as_str).unwrap_or("config").to_owned();
-        object.insert("$id".into(), format!("https://setpoint.dev/schemas/{title}").into());
+        if let Some(title) = object.get("title").and_then(Value::as_str) {
+            object.insert("$id".into(), format!("https://setpoint.dev/schemas/{title}").into());
+        }
         object.insert("description".into(), description.summary.into());
     }
     schema
@@ -420,9 +540,14 @@ fn insert<T: ?Sized>(into: &mut BTreeMap<String, Arc<T>>, name: String, factory:
     Ok(())
 }
 
-fn find<'a, T: ?Sized>(among: &'a BTreeMap<String, Arc<T>>, what: &str, name: &str) -> Result<&'a T, String> {
+fn find<'a, T: ?Sized>(
+    among: &'a BTreeMap<String, Arc<T>>,
+    what: &str,
+    name: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> Result<&'a T, String> {
     among.get(name).map(Arc::as_ref).ok_or_else(|| {
-        let known: Vec<&str> = among.keys().map(String::as_str).collect();
+        let known: Vec<&str> = known.collect();
         format!("no {what} is called `{name}`; {}", near_miss(name, &known))
     })
 }

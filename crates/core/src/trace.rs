@@ -92,6 +92,30 @@ impl Trace {
         &self.reasons
     }
 
+    /// Where it is now, for [`rewind`](Self::rewind).
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { reasons: self.reasons.len(), text: self.text.len() }
+    }
+
+    /// Forgets what was added since `mark`: an attempt that led to nothing.
+    pub fn rewind(&mut self, mark: Mark) {
+        self.reasons.truncate(mark.reasons);
+        self.text.truncate(mark.text);
+    }
+
+    /// Gives the metrics of the reasons since `mark` the numbers that the policy has for them, from an algorithm that
+    /// saw only some.
+    pub(crate) fn renumber(&mut self, mark: Mark, numbers: &[usize]) {
+        for reason in self.reasons.iter_mut().skip(mark.reasons) {
+            if let Some(metric) = reason.effect.metric_mut()
+                && let Some(&number) = numbers.get(*metric)
+            {
+                *metric = number;
+            }
+        }
+    }
+
     fn kept(&self, id: TextId) -> &str {
         self.text.get(id.start..id.end).unwrap_or_default()
     }
@@ -102,6 +126,13 @@ impl Trace {
 pub struct TextId {
     start: usize,
     end: usize,
+}
+
+/// A place in a [`Trace`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    reasons: usize,
+    text: usize,
 }
 
 /// One stage's effect on the number.
@@ -308,6 +339,28 @@ pub enum Effect {
     Watermark(crate::watermark::Fact),
     /// What Nomad's strategies, checks and handler did.
     Nomad(crate::nomad::Fact),
+    /// What several algorithms' answers came to.
+    Combined {
+        /// What happened.
+        #[serde(flatten)]
+        fact: crate::combinator::Fact,
+        /// Whose answer it is about.
+        #[serde(skip)]
+        member: TextId,
+    },
+}
+
+impl Effect {
+    /// The number of the metric it is about.
+    fn metric_mut(&mut self) -> Option<&mut usize> {
+        match self {
+            Self::Unusable { metric, .. } | Self::Proposed { metric, .. } | Self::Highest { metric, .. } => Some(metric),
+            Self::Aibrix(fact) => fact.metric_mut(),
+            Self::Watermark(fact) => fact.metric_mut(),
+            Self::Nomad(fact) => fact.metric_mut(),
+            _ => None,
+        }
+    }
 }
 
 /// How a metric's ratio became its proposal.

@@ -5,7 +5,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use proptest::{prop_assert, prop_assert_eq};
 use serde_json::{Value, json};
 use setpoint::{
-    AlgorithmManager, AlgorithmSpec, Metric, Outcome, PolicySpec, Proposal, Reading, Registry, ScalingAlgorithm,
+    AlgorithmManager, AlgorithmSpec, MemberSpec, Metric, Outcome, PolicySpec, Proposal, Reading, Registry, ScalingAlgorithm,
     StageSpec, Trace,
 };
 
@@ -34,6 +34,13 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn with_config(mut self, config: Value) -> Self {
         self.algorithm.config = config;
+        self
+    }
+
+    /// The same of `members`: a combinator.
+    #[must_use]
+    pub fn of(mut self, members: Vec<MemberSpec>) -> Self {
+        self.algorithm.of = members;
         self
     }
 

@@ -1,5 +1,7 @@
 //! Why a file can't be a plugin.
 
+use std::time::Duration;
+
 /// Why a file can't be loaded as a plugin. Each says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -17,6 +19,18 @@ pub enum LoadError {
     NotAComponent {
         /// What it looks like.
         found: &'static str,
+    },
+    /// It takes too long to compile.
+    #[error("the component did not compile within {budget:?}; make it smaller, or give the host a larger `compile_time`")]
+    CompileTime {
+        /// The budget.
+        budget: Duration,
+    },
+    /// The compiler itself failed.
+    #[error("the compiler could not be run: {message}")]
+    Compiler {
+        /// How.
+        message: String,
     },
     /// A component, but a damaged or unsupported one.
     #[error("the component is not valid (truncated or damaged?): {message}")]
@@ -39,19 +53,17 @@ pub enum LoadError {
         exports: String,
     },
     /// Built for another version of the contract.
-    #[error(
-        "the plugin was built for `{wants}`, this host speaks `{speaks}`; rebuild it with the matching setpoint-guest"
-    )]
+    #[error("the plugin was built for `{wants}`, this host speaks {}: {}", list(speaks), remedy(wants, speaks))]
     WrongVersion {
         /// The version it was built for.
         wants: String,
-        /// The version the host speaks.
-        speaks: &'static str,
+        /// The versions the host speaks, oldest first.
+        speaks: &'static [&'static str],
     },
     /// The right names with the wrong types.
     #[error("the plugin's `algorithm` interface does not have the types of `{speaks}`: {message}")]
     WrongTypes {
-        /// The version the host speaks.
+        /// The version it was built for.
         speaks: &'static str,
         /// The first difference.
         message: String,
@@ -68,4 +80,23 @@ pub enum LoadError {
         /// What is wrong.
         message: String,
     },
+}
+
+fn list(contracts: &[&str]) -> String {
+    contracts.iter().map(|contract| format!("`{contract}`")).collect::<Vec<_>>().join(" and ")
+}
+
+/// What to do about a version that the host doesn't speak.
+fn remedy(wants: &str, speaks: &[&str]) -> String {
+    let number = |contract: &str| -> Vec<u64> {
+        let version = contract.rsplit('@').next().unwrap_or_default();
+        version.split('.').map(|part| part.parse().unwrap_or(0)).collect()
+    };
+    match speaks.last() {
+        Some(newest) if number(wants) > number(newest) => {
+            format!("update the host, or build the plugin with the setpoint-guest of `{newest}`")
+        }
+        Some(newest) => format!("build the plugin anew, with the setpoint-guest of `{newest}`"),
+        None => "update the host".to_owned(),
+    }
 }

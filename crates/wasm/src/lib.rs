@@ -1,26 +1,24 @@
 #![doc = include_str!("../docs/overview.md")]
 
+mod builder;
+mod cell;
+mod cells;
+mod contract;
+mod counters;
 mod error;
+mod fleet;
 mod host;
 mod instance;
 mod limits;
 mod plugin;
 mod sandbox;
+mod seat;
 mod watchdog;
 
-/// Generated from `wit/scaling.wit`.
-mod bindings {
-    wasmtime::component::bindgen!({
-        path: "../../wit",
-        world: "plugin",
-        ownership: Borrowing { duplicate_if_necessary: false },
-    });
-}
-
+pub use builder::PluginHostBuilder;
+pub use contract::CONTRACTS;
+pub use counters::Counters;
 pub use error::LoadError;
-pub use host::{Host, HostConfig, Instances};
-pub use limits::Limits;
+pub use fleet::{Fleet, LooksMismatch};
+pub use host::{Mode, PluginHost};
 pub use plugin::Plugin;
-
-/// The package and version of the contract this host speaks.
-pub const CONTRACT: &str = "setpoint:scaling@0.1.0";

@@ -4,59 +4,57 @@ use std::time::Duration;
 
 use wasmtime::{ResourceLimiter, Result};
 
-/// What one workload's plugin instance may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// How long one call may run, instantiation included; counted in steps of 2 ms, and only while the machine lets it
-    /// run. Default 100 ms.
-    pub deadline: Duration,
-    /// Bytes of all its memories and tables together. Default 64 MiB.
-    pub memory: usize,
-    /// Bytes that one call may make the host copy. Default 1 MiB.
-    pub host_copies: usize,
-    /// Bytes of the component file. Default 32 MiB.
-    pub component: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { deadline: Duration::from_millis(100), memory: 64 << 20, host_copies: 1 << 20, component: 32 << 20 }
-    }
+/// What the builder of a host sets, with its defaults. Each is documented there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) deadline: Duration,
+    pub(crate) init_deadline: Duration,
+    pub(crate) fuel: u64,
+    pub(crate) memory: usize,
+    pub(crate) host_copies: usize,
+    pub(crate) snapshot: usize,
+    pub(crate) component: usize,
+    pub(crate) compile_time: Duration,
+    pub(crate) items: usize,
+    pub(crate) handles: usize,
+    pub(crate) log_lines: u32,
+    pub(crate) log_bytes: usize,
+    pub(crate) workloads_per_store: usize,
 }
 
 impl Limits {
-    /// The same with another deadline a call.
-    #[must_use]
-    pub const fn with_deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
-        self
-    }
-
-    /// The same with another cap on memory, in bytes.
-    #[must_use]
-    pub const fn with_memory(mut self, bytes: usize) -> Self {
-        self.memory = bytes;
-        self
-    }
+    pub(crate) const DEFAULT: Self = Self {
+        deadline: Duration::from_millis(100),
+        init_deadline: Duration::from_secs(1),
+        fuel: 100_000_000,
+        memory: 64 << 20,
+        host_copies: 2 << 20,
+        snapshot: 1 << 20,
+        component: 32 << 20,
+        compile_time: Duration::from_secs(60),
+        items: 64,
+        handles: 1_000,
+        log_lines: 32,
+        log_bytes: 4 << 10,
+        workloads_per_store: 1_000,
+    };
 }
 
 /// Adds up what all memories and tables of a store hold. wasmtime's own limits are for each of them alone.
 #[derive(Debug)]
 pub(crate) struct Meter {
     left: usize,
+    items: usize,
     /// Whether anything was refused: it explains the trap that usually follows.
     pub(crate) refused: bool,
 }
 
 /// A table's element, on a 64-bit host.
 const ELEMENT: usize = 8;
-/// Of each kind of item in one store. A Rust component has four core instances, one memory, two tables.
-const ITEMS: usize = 64;
 
 impl Meter {
-    pub(crate) const fn new(limit: usize) -> Self {
-        Self { left: limit, refused: false }
+    pub(crate) const fn new(limits: &Limits) -> Self {
+        Self { left: limits.memory, items: limits.items, refused: false }
     }
 
     fn grow(&mut self, bytes: usize) -> bool {
@@ -83,14 +81,14 @@ impl ResourceLimiter for Meter {
     }
 
     fn instances(&self) -> usize {
-        ITEMS
+        self.items
     }
 
     fn tables(&self) -> usize {
-        ITEMS
+        self.items
     }
 
     fn memories(&self) -> usize {
-        ITEMS
+        self.items
     }
 }

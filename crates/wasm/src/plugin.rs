@@ -1,27 +1,35 @@
 //! A component file becomes an algorithm factory.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 
-use setpoint::{AlgorithmFactory, ConfigError, Description, ScalingAlgorithm, Setup};
+use serde_json::Value;
+use setpoint::{
+    AlgorithmFactory, Capability, ConfigError, Description, Metric, MetricNeed, Needs, ScalingAlgorithm, Setup, Timestamp,
+};
 use wasmtime::Engine;
-use wasmtime::component::Component;
+use wasmtime::component::{Component, InstancePre};
 
-use crate::CONTRACT;
-use crate::bindings::PluginPre;
-use crate::bindings::setpoint::scaling::types;
+use crate::cell::{call, in_words, is_failure};
+use crate::cells::Cells;
+use crate::contract::{self, ALGORITHM, CONTRACTS, Exports, Version};
+use crate::counters::Counters;
 use crate::error::LoadError;
-use crate::host::Host;
-use crate::instance::{PluginAlgorithm, explain, is_failure};
-use crate::sandbox::{self, Sandbox, printable};
+use crate::host::{Deadline, Mode, PluginHost};
+use crate::instance::PluginAlgorithm;
+use crate::sandbox::wasi::{self, Linked};
+use crate::sandbox::{Grants, Identity, Sandbox, printable};
+use crate::seat::Recipe;
 
 /// A plugin, compiled and checked. Register it under a name, and each workload gets an instance of its own.
 ///
 /// ```no_run
 /// use setpoint::AlgorithmManager;
-/// use setpoint_wasm::{Host, HostConfig, Plugin};
+/// use setpoint_wasm::{Plugin, PluginHost};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let host = Host::new(&HostConfig::default())?;
+/// let host = PluginHost::new()?;
 /// let plugin = Plugin::load(&host, &std::fs::read("per_replica.wasm")?)?;
 /// let mut manager = AlgorithmManager::new();
 /// manager.registry_mut().register_algorithm(plugin.name().to_owned(), plugin)?;
@@ -31,50 +39,66 @@ use crate::sandbox::{self, Sandbox, printable};
 #[derive(Clone)]
 pub struct Plugin {
     inner: Arc<Inner>,
+    mode: Mode,
 }
 
 pub(crate) struct Inner {
-    pub(crate) host: Host,
-    pub(crate) pre: PluginPre<Sandbox>,
-    pub(crate) name: String,
+    pub(crate) host: PluginHost,
+    pub(crate) pre: InstancePre<Sandbox>,
+    pub(crate) exports: Exports,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) cells: Cells,
     version: String,
+    contract: Version,
     description: Description,
+    metrics: Vec<MetricNeed>,
+    requires: Vec<(Capability, String)>,
+    deterministic: bool,
 }
 
 impl fmt::Debug for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plugin").field("name", &self.inner.name).field("version", &self.inner.version).finish()
+        f.debug_struct("Plugin").field("name", &self.name()).field("version", &self.inner.version).finish()
     }
 }
 
 impl Plugin {
     /// Compiles `bytes`, links what it imports to an inert WASI, makes a trial instance and asks it who it is.
     ///
+    /// Compiling takes some tenths of a second a megabyte.
+    ///
     /// # Errors
     ///
     /// [`LoadError`], in the order of these steps.
-    pub fn load(host: &Host, bytes: &[u8]) -> Result<Self, LoadError> {
-        let limit = host.limits().component;
+    pub fn load(host: &PluginHost, bytes: &[u8]) -> Result<Self, LoadError> {
+        let limit = host.component_limit();
         if bytes.len() > limit {
             return Err(LoadError::TooLarge { bytes: bytes.len(), limit });
         }
         if let Some(found) = something_else(bytes) {
             return Err(LoadError::NotAComponent { found });
         }
-        let component = Component::from_binary(host.engine(), bytes)
-            .map_err(|error| LoadError::Invalid { message: printable(&format!("{error:#}")) })?;
-        let linker = sandbox::link(host, &component)?;
-        check_exports(host, &component)?;
+        let component = compile(host, bytes)?;
+        let Linked { linker, requires } = wasi::link(host, &component)?;
+        let version = version(host, &component)?;
         let wrong_types = |error: wasmtime::Error| LoadError::WrongTypes {
-            speaks: CONTRACT,
+            speaks: version.contract(),
             message: printable(&format!("{error:#}")),
         };
-        let pre = linker.instantiate_pre(&component).and_then(PluginPre::new).map_err(wrong_types)?;
-        let described = describe(host, &pre)?;
-        Self::checked(host.clone(), pre, described)
+        let pre = linker.instantiate_pre(&component).map_err(wrong_types)?;
+        let exports = Exports::find(version, &pre).map_err(wrong_types)?;
+        let described = describe(host, &pre, &exports, version)?;
+        Self::checked(host.clone(), pre, exports, version, requires, described)
     }
 
-    fn checked(host: Host, pre: PluginPre<Sandbox>, described: types::Description) -> Result<Self, LoadError> {
+    fn checked(
+        host: PluginHost,
+        pre: InstancePre<Sandbox>,
+        exports: Exports,
+        contract: Version,
+        requires: Vec<(Capability, String)>,
+        described: contract::Description,
+    ) -> Result<Self, LoadError> {
         let wrong = |message: String| LoadError::Description { message };
         let name = described.name;
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -84,27 +108,104 @@ impl Plugin {
                 printable(&name)
             )));
         }
-        let config_schema = serde_json::from_str::<serde_json::Value>(&described.config_schema)
+        let config_schema = serde_json::from_str::<Value>(&described.config_schema)
             .map_err(|error| wrong(format!("the configuration's schema is not JSON: {error}")))?;
         if !config_schema.is_object() && !config_schema.is_boolean() {
             return Err(wrong("the configuration's schema is no JSON Schema".to_owned()));
         }
+        let mut metrics: Vec<MetricNeed> = Vec::with_capacity(described.metrics.len());
+        for need in described.metrics {
+            let (name, meaning) = (printable(&need.name), printable(&need.meaning));
+            if name.is_empty() || name != need.name {
+                return Err(wrong(format!("it needs a metric whose name {name:?} no policy could write")));
+            }
+            if metrics.iter().any(|other| other.name == name) {
+                return Err(wrong(format!("it needs the metric `{name}` twice")));
+            }
+            metrics.push(MetricNeed { name, meaning });
+        }
         let description = Description::new(printable(&described.summary), config_schema);
         let version = printable(&described.version);
-        tracing::debug!(name, version, "loaded a plugin");
-        Ok(Self { inner: Arc::new(Inner { host, pre, name, version, description }) })
+        let mode = host.mode();
+        tracing::debug!(name, version, contract = contract.contract(), "loaded a plugin");
+        let cells = Cells::new(host.limits().workloads_per_store);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                host,
+                pre,
+                exports,
+                identity: Arc::new(Identity { name, ..Identity::default() }),
+                cells,
+                version,
+                contract,
+                description,
+                metrics,
+                requires,
+                deterministic: described.deterministic,
+            }),
+            mode,
+        })
+    }
+
+    /// The same plugin, whose workloads' instances live in another way than the host's own.
+    #[must_use]
+    pub fn in_mode(&self, mode: Mode) -> Self {
+        Self { inner: Arc::clone(&self.inner), mode }
     }
 
     /// The name it gives itself.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.inner.name
+        self.inner.name()
     }
 
     /// The version it gives itself.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.inner.version
+    }
+
+    /// The version of the contract that it was built for, of [`CONTRACTS`].
+    #[must_use]
+    pub fn contract(&self) -> &'static str {
+        self.inner.contract.contract()
+    }
+
+    /// Whether it says of itself that the same looks always give the same answers.
+    #[must_use]
+    pub fn is_deterministic(&self) -> bool {
+        self.inner.deterministic
+    }
+
+    /// Whether it answers for many workloads in one call: see [`Fleet`](crate::Fleet).
+    #[must_use]
+    pub fn has_batch(&self) -> bool {
+        self.inner.exports.has_batch()
+    }
+
+    /// What it has done so far, over all its workloads and clones of this.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.inner.identity.counting.read()
+    }
+
+    pub(crate) const fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+
+    pub(crate) fn recipe(
+        &self,
+        config: &Value,
+        metrics: &[Metric],
+        capabilities: &BTreeSet<Capability>,
+    ) -> Arc<Recipe> {
+        Arc::new(Recipe::new(&self.inner, self.mode, config, metrics, capabilities))
+    }
+}
+
+impl Inner {
+    pub(crate) fn name(&self) -> &str {
+        &self.identity.name
     }
 }
 
@@ -113,10 +214,41 @@ impl AlgorithmFactory for Plugin {
         self.inner.description.clone()
     }
 
+    fn needs(&self) -> Needs<'_> {
+        Needs::new(&self.inner.metrics, &Capability::ALL, &self.inner.requires)
+    }
+
     fn build(&self, setup: &Setup<'_>) -> Result<Box<dyn ScalingAlgorithm>, ConfigError> {
-        Ok(Box::new(PluginAlgorithm::new(Arc::clone(&self.inner), setup)?))
+        let recipe = self.recipe(setup.config, setup.metrics, setup.capabilities);
+        Ok(Box::new(PluginAlgorithm::new(Arc::clone(&self.inner), recipe)?))
     }
 }
+
+/// Compiles on a thread of its own: nothing can end a compiler that takes too long, but one needn't wait for it.
+fn compile(host: &PluginHost, bytes: &[u8]) -> Result<Component, LoadError> {
+    let (done, compiled) = mpsc::channel();
+    let (engine, bytes) = (host.engine().clone(), bytes.to_vec());
+    let budget = host.limits().compile_time;
+    thread::Builder::new()
+        .name("setpoint-compile".into())
+        .stack_size(COMPILER_STACK)
+        .spawn(move || {
+            // Nobody listens any more where it took too long.
+            let _ = done.send(Component::from_binary(&engine, &bytes));
+        })
+        .map_err(|error| LoadError::Compiler { message: format!("no thread can be started: {error}") })?;
+    match compiled.recv_timeout(budget) {
+        Ok(Ok(component)) => Ok(component),
+        Ok(Err(error)) => Err(LoadError::Invalid { message: printable(&format!("{error:#}")) }),
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(LoadError::CompileTime { budget }),
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            Err(LoadError::Compiler { message: "it crashed on this component".to_owned() })
+        }
+    }
+}
+
+/// As much as a program's main thread has.
+const COMPILER_STACK: usize = 8 << 20;
 
 /// What `bytes` look like, where that is certainly no component.
 fn something_else(bytes: &[u8]) -> Option<&'static str> {
@@ -142,34 +274,47 @@ fn something_else(bytes: &[u8]) -> Option<&'static str> {
     })
 }
 
-fn check_exports(host: &Host, component: &Component) -> Result<(), LoadError> {
-    let (interface, version) = ("setpoint:scaling/algorithm@", CONTRACT.rsplit('@').next().unwrap_or_default());
+/// The version of the contract by which `component` is called.
+fn version(host: &PluginHost, component: &Component) -> Result<Version, LoadError> {
     let ty = component.component_type();
     let names: Vec<String> = ty.exports(host.engine()).map(|(name, _)| printable(name)).collect();
-    match names.iter().find_map(|name| name.strip_prefix(interface)) {
-        Some(found) if minor(found) == minor(version) => Ok(()),
-        Some(found) => Err(LoadError::WrongVersion { wants: format!("setpoint:scaling@{found}"), speaks: CONTRACT }),
-        None if names.is_empty() => Err(LoadError::NoAlgorithm { exports: "nothing".to_owned() }),
-        None => Err(LoadError::NoAlgorithm { exports: names.join(", ") }),
+    let found = names.iter().filter_map(|name| name.strip_prefix(ALGORITHM));
+    // One that exports several is called by the newest of those that the host speaks.
+    match found.clone().filter_map(Version::find).max_by_key(|version| version.contract()) {
+        Some(version) => Ok(version),
+        None => match found.max() {
+            Some(other) => {
+                Err(LoadError::WrongVersion { wants: format!("setpoint:scaling@{other}"), speaks: &CONTRACTS })
+            }
+            None if names.is_empty() => Err(LoadError::NoAlgorithm { exports: "nothing".to_owned() }),
+            None => Err(LoadError::NoAlgorithm { exports: names.join(", ") }),
+        },
     }
 }
 
-/// Before 1.0, versions agree up to their minor number.
-fn minor(version: &str) -> &str {
-    version.rsplit_once('.').map_or(version, |(minor, _)| minor)
-}
-
 /// Makes a trial instance and asks it who it is. Types inside an exported interface are checked only here.
-fn describe(host: &Host, pre: &PluginPre<Sandbox>) -> Result<types::Description, LoadError> {
-    let mut store = host.store();
-    let watched = host.watch(&mut store);
-    let described = match pre.instantiate(&mut store) {
-        Ok(plugin) => plugin.setpoint_scaling_algorithm().call_describe(&mut store),
+fn describe(
+    host: &PluginHost,
+    pre: &InstancePre<Sandbox>,
+    exports: &Exports,
+    version: Version,
+) -> Result<contract::Description, LoadError> {
+    let mut store = host.store(Sandbox::new(host, Arc::default(), Grants::default()));
+    let now = Timestamp::default();
+    let guest = call(host, &mut store, Deadline::Init, now, |store| {
+        let instance = pre.instantiate(&mut *store)?;
+        exports.load(store, &instance)
+    });
+    let described = match guest {
+        Ok(guest) => call(host, &mut store, Deadline::Init, now, |store| guest.describe(store)),
         Err(error) if is_failure(&error, store.data()) => Err(error),
         Err(error) => {
-            return Err(LoadError::WrongTypes { speaks: CONTRACT, message: printable(&format!("{error:#}")) });
+            let message = printable(&format!("{error:#}"));
+            return Err(LoadError::WrongTypes { speaks: version.contract(), message });
         }
     };
-    drop(watched);
-    described.map_err(|error| LoadError::Start { message: explain(&error, host.limits(), store.data()).message })
+    described.map_err(|error| {
+        let message = in_words(host, Deadline::Init, &error, store.data()).message;
+        LoadError::Start { message }
+    })
 }

@@ -16,8 +16,9 @@ const BOLD: Style = Style::new().bold();
 /// Wide enough for most, where the output is no terminal.
 const USUAL_WIDTH: u16 = 100;
 const NAME: usize = 20;
-/// Text lines of one chart.
+/// Text lines of one chart, and of one of many.
 const ROWS: usize = 3;
+const MANY: usize = 6;
 
 /// How wide standard output is.
 pub(crate) fn width() -> u16 {
@@ -86,7 +87,8 @@ fn charts(comparison: &Comparison, width: usize, duration: f64, text: &mut Strin
     let columns = (width - NAME - 8).min(first.samples.time_s.len().max(1));
     let load = squeeze(&first.samples.offered_rate, columns);
     text.push('\n');
-    chart("requests/s", &load, load.iter().copied().fold(0.0, f64::max), &[], text);
+    let rows = if comparison.runs.len() > MANY { 1 } else { ROWS };
+    chart("requests/s", rows, &load, load.iter().copied().fold(0.0, f64::max), &[], text);
     // One scale for all, so that heights compare.
     let replicas: Vec<Vec<f64>> = comparison.runs.iter().map(|run| squeeze(&run.samples.replicas, columns)).collect();
     let highest = replicas.iter().flatten().copied().fold(0.0, f64::max);
@@ -95,7 +97,7 @@ fn charts(comparison: &Comparison, width: usize, duration: f64, text: &mut Strin
     for (run, replicas) in comparison.runs.iter().zip(&replicas) {
         let p99: Vec<f64> = run.samples.p99_latency_ms.iter().map(|p99| p99.unwrap_or(0.0)).collect();
         let late: Vec<bool> = squeeze(&p99, columns).iter().map(|&p99| p99 > promise).collect();
-        chart(&run.policy, replicas, highest, &late, text);
+        chart(&run.policy, rows, replicas, highest, &late, text);
     }
     axis(columns, duration, text);
     let _ = writeln!(
@@ -113,13 +115,13 @@ fn squeeze(values: &[f64], columns: usize) -> Vec<f64> {
     (0..columns).map(part).collect()
 }
 
-fn chart(name: &str, values: &[f64], highest: f64, late: &[bool], text: &mut String) {
+fn chart(name: &str, rows: usize, values: &[f64], highest: f64, late: &[bool], text: &mut String) {
     const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let scale = if highest > 0.0 { (ROWS * 8) as f64 / highest } else { 0.0 };
-    for row in (0..ROWS).rev() {
-        let label = if row == ROWS - 1 { cut(name, NAME) } else { String::new() };
+    let scale = if highest > 0.0 { (rows * 8) as f64 / highest } else { 0.0 };
+    for row in (0..rows).rev() {
+        let label = if row == rows - 1 { cut(name, NAME) } else { String::new() };
         let top = match row {
-            _ if row == ROWS - 1 => plain(highest),
+            _ if row == rows - 1 => plain(highest),
             0 => "0".to_owned(),
             _ => String::new(),
         };

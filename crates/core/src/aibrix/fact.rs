@@ -96,6 +96,16 @@ impl Fact {
         }
     }
 
+    pub(crate) fn metric_mut(&mut self) -> Option<&mut usize> {
+        match self {
+            Self::NoPods { metric }
+            | Self::NoTarget { metric }
+            | Self::Recommended { metric, .. }
+            | Self::Panicking { metric, .. } => Some(metric),
+            _ => None,
+        }
+    }
+
     /// In words, about the metric called `name`, with what it came `to`.
     pub(crate) fn write(&self, f: &mut fmt::Formatter<'_>, name: &str, to: f64) -> fmt::Result {
         use crate::trace::Short;

@@ -52,7 +52,7 @@ impl Workload {
         policy.check()?;
         let metrics = &policy.metrics;
         let mut pipeline = registry.build(&policy.algorithm, metrics).map_err(|error| error.under("algorithm"))?;
-        let mut lineage = name_of(&policy.algorithm).to_owned();
+        let mut lineage = policy.algorithm.lineage();
         for (index, stage) in policy.stages.iter().enumerate() {
             let path = format!("stages[{index}]");
             pipeline = registry.wrap(pipeline, stage, metrics).map_err(|error| error.under(&path))?;
@@ -67,7 +67,7 @@ impl Workload {
             FailureSpec::Hold => OnFailure::Hold,
             FailureSpec::Replicas(replicas) => OnFailure::Replicas(*replicas),
             FailureSpec::Algorithm(spec) => OnFailure::Algorithm {
-                name: name_of(spec).to_owned(),
+                name: spec.lineage(),
                 algorithm: registry.build(spec, metrics).map_err(|error| error.under("onFailure.algorithm"))?,
             },
         };
@@ -263,8 +263,4 @@ fn unrestrained(lineage: &str) -> (&str, bool) {
 fn note(effect: Effect, current: u32, trace: &mut Trace) {
     let current = f64::from(current);
     trace.push(|| Reason::new("algorithm", current, current, effect));
-}
-
-fn name_of(spec: &crate::policy::AlgorithmSpec) -> &str {
-    spec.name.as_deref().or(spec.plugin.as_deref()).unwrap_or_default()
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::vote::Direction;
 use crate::metric::Metric;
 use crate::time::Timestamp;
+use crate::trace::Short;
 
 /// What a vote comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -109,21 +110,17 @@ pub enum Fact {
     },
 }
 
-/// Three digits after the point at most, and no trailing zeros.
-struct Short(f64);
-
-impl fmt::Display for Short {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let magnitude = self.0.abs();
-        if magnitude != 0.0 && !(0.001..1e15).contains(&magnitude) {
-            return write!(f, "{:e}", self.0);
-        }
-        let text = format!("{:.3}", self.0);
-        f.write_str(text.trim_end_matches('0').trim_end_matches('.'))
-    }
-}
-
 impl Fact {
+    pub(crate) fn metric_mut(&mut self) -> Option<&mut usize> {
+        match self {
+            Self::Voted { metric, .. }
+            | Self::LeftOut { metric, .. }
+            | Self::CountedAsKeep { metric, .. }
+            | Self::Stopped { metric, .. } => metric.as_mut(),
+            _ => None,
+        }
+    }
+
     /// In words.
     pub(crate) fn write(&self, f: &mut fmt::Formatter<'_>, metrics: &[Metric]) -> fmt::Result {
         let name = |metric: Option<usize>| {

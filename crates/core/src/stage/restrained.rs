@@ -143,6 +143,7 @@ impl<A: ScalingAlgorithm> ScalingAlgorithm for Restrained<A> {
     #[inline]
     fn evaluate(&mut self, look: &Observation<'_>, trace: &mut Trace) -> Result<Proposal, EvaluateError> {
         self.follow(look);
+        let begin = trace.mark();
         let proposal = match self.tolerances {
             (None, None) => self.inner.evaluate(look, trace)?,
             tolerances => self.inner.evaluate(&look.with_tolerances(tolerances), trace)?,
@@ -152,7 +153,7 @@ impl<A: ScalingAlgorithm> ScalingAlgorithm for Restrained<A> {
         };
         let bounded = look.bounds.clamp(look.current);
         if look.current != 0 && bounded != look.current {
-            trace.clear();
+            trace.rewind(begin);
             trace.push(|| Reason::new(self.name, look.current.into(), bounded.into(), Effect::OutsideBounds));
             return Ok(Need::from(bounded).into());
         }

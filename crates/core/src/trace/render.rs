@@ -157,6 +157,7 @@ impl fmt::Display for Text<'_> {
             Effect::Aibrix(fact) => fact.write(f, self.metric(fact.metric().unwrap_or_default()), to),
             Effect::Watermark(fact) => fact.write(f, self.metrics),
             Effect::Nomad(fact) => fact.write(f, self.metrics),
+            Effect::Combined { fact, member } => fact.write(f, self.trace.kept(member)),
         }
     }
 }

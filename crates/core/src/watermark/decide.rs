@@ -13,7 +13,7 @@ use super::windows::{Gate, Memory, Opens};
 use crate::bounds::Bounds;
 use crate::hpa::metrics::count;
 use crate::observation::Observation;
-use crate::trace::{Effect, Reason, Trace};
+use crate::trace::{Effect, Mark, Reason, Trace};
 use crate::units::Tolerances;
 
 /// The rules, and what is computed once of them.
@@ -92,9 +92,10 @@ impl Decider {
     ) -> Step {
         let look = seen.look;
         let situation = Situation { current: count(look.current), bounds };
+        let begin = trace.mark();
         if self.rules.exact {
             return match self.compute(seen, situation, memory, trace, each) {
-                Ok(decided) => Step::Decided(self.correct(decided, look, bounds, trace)),
+                Ok(decided) => Step::Decided(self.correct(decided, look, bounds, begin, trace)),
                 Err((metric, why)) => Step::Failed { metric, why },
             };
         }
@@ -115,7 +116,14 @@ impl Decider {
     }
 
     /// The controller looks at the bounds when all is computed.
-    fn correct(&self, decided: Decided, look: &Observation<'_>, bounds: Bounds, trace: &mut Trace) -> Decided {
+    fn correct(
+        &self,
+        decided: Decided,
+        look: &Observation<'_>,
+        bounds: Bounds,
+        begin: Mark,
+        trace: &mut Trace,
+    ) -> Decided {
         let (how, desired) = if look.current == 0 {
             (How::Disabled, 0)
         } else if look.current > bounds.max() {
@@ -127,7 +135,7 @@ impl Decider {
         } else {
             return decided;
         };
-        trace.clear();
+        trace.rewind(begin);
         if how == How::Corrected && bounds.clamp(look.current) == look.current {
             note(trace, count(look.current), desired, || Fact::Revived);
         } else {

@@ -102,6 +102,14 @@ pub enum Fact {
 }
 
 impl Fact {
+    pub(crate) fn metric_mut(&mut self) -> Option<&mut usize> {
+        match self {
+            Self::Compared { metric, .. } | Self::Untolerated { metric, .. } => Some(metric),
+            Self::Failed { metric, .. } => metric.as_mut(),
+            _ => None,
+        }
+    }
+
     pub(crate) fn write(&self, f: &mut fmt::Formatter<'_>, metrics: &[Metric]) -> fmt::Result {
         let name = |metric: usize| metrics.get(metric).map_or("a metric", |metric| metric.name.as_str());
         match *self {

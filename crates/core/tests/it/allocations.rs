@@ -34,6 +34,17 @@ fn nomad_checks() -> serde_json::Value {
     ] })
 }
 
+fn combined(name: &str) -> setpoint::PolicySpec {
+    let member = |value| serde_json::from_value(value).expect("a member");
+    let mut policy = crate::policy(name, serde_json::Value::Null, 3, (1, 40));
+    policy.algorithm.of = vec![
+        member(json!({ "algorithm": { "name": "hpa" }, "metrics": ["m2", "m0"] })),
+        member(json!({ "algorithm": { "name": "capped-smooth-ratio" }, "stages": [{ "stabilized": {} }] })),
+        member(json!({ "algorithm": { "name": "aibrix-kpa" }, "role": "floor" })),
+    ];
+    policy
+}
+
 #[test]
 fn a_warm_decision_allocates_nothing() {
     let base = |name| crate::policy(name, json!({}), 3, (1, 40));
@@ -53,6 +64,8 @@ fn a_warm_decision_allocates_nothing() {
             .with_stage("smoothed", json!({}))
             .with_stage("stabilized", json!({ "scaleUpWindow": "1m", "scaleDownWindow": "5m" }))
             .with_stage("capped", json!({ "maxScaleUp": "50%", "maxScaleDown": "25%" })),
+        combined("max"),
+        combined("median"),
         base("watermark"),
         crate::policy("watermark", json!({ "convergeTowardsWatermark": "highwatermark", "exact": true }), 3, (1, 40)),
         base("nomad"),

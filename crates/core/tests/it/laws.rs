@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 use serde_json::json;
+use setpoint::combinator;
 use setpoint::nomad::Fact;
-use setpoint::{AlgorithmManager, AlgorithmSpec, Effect, Outcome, PolicySpec, Registry, Trace};
+use setpoint::{AlgorithmManager, AlgorithmSpec, Effect, MemberSpec, Outcome, PolicySpec, Registry, Trace};
 use setpoint_testkit::laws::{self, Subject};
 use setpoint_testkit::looks;
 
@@ -75,7 +76,7 @@ proptest! {
         min in 0_u32..20,
         more in 1_u32..40,
         name in prop::sample::select(vec![
-            "max-ratio", "average-ratio", "weighted-ratio", "capped-smooth-ratio", "hpa", "nomad", "nomad-pass-through",
+            "max-ratio", "average-ratio", "weighted-ratio", "capped-smooth-ratio", "hpa", "nomad", "nomad-pass-through", "max", "any-of",
         ]),
         (stage, config) in prop::sample::select(vec![
             ("stabilized", json!({ "scaleDownWindow": "2m" })),
@@ -84,7 +85,11 @@ proptest! {
         ]),
     ) {
         let (min, max) = (min, min + more);
-        let policy = PolicySpec::new(min, max, looks::metrics(), AlgorithmSpec::named(name, json!({}))).unwrap().with_stage(stage, config);
+        let mut algorithm = AlgorithmSpec::named(name, json!({}));
+        if Registry::builtin().combinators().any(|(combinator, _)| combinator == name) {
+            algorithm.of = ["max-ratio", "nomad", "hpa"].map(|name| MemberSpec::new(AlgorithmSpec::named(name, json!({})))).into();
+        }
+        let policy = PolicySpec::new(min, max, looks::metrics(), algorithm).unwrap().with_stage(stage, config);
         let mut manager = AlgorithmManager::new();
         let workload = manager.add(&policy).unwrap();
         let mut trace = Trace::new();
@@ -106,6 +111,7 @@ proptest! {
                         | Effect::Highest { .. }
                         | Effect::MeanRatio { .. }
                         | Effect::RatioFloor { .. }
+                        | Effect::Combined { fact: combinator::Fact::Asked { .. } | combinator::Fact::Chosen { .. }, .. }
                         | Effect::Nomad(Fact::Voted { .. } | Fact::Won { .. })
                 );
                 // What is held is either the number so far or, among proposals, the current count.

@@ -3,6 +3,7 @@
 mod aibrix;
 mod allocations;
 mod behavior;
+mod combinator;
 mod handler;
 mod hpa;
 mod kubeai;
