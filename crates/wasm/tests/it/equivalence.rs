@@ -1,13 +1,14 @@
 //! A plugin keeps the laws of every algorithm, and the one that is also native is equal to it, bit for bit.
 
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
 use serde_json::{Value, json};
 use setpoint::{AlgorithmSpec, Proposal, Registry, ScalingAlgorithm, Trace};
 use setpoint_testkit::laws::{self, Subject};
 use setpoint_testkit::looks::{self, Look};
 
 const PLUGIN: &str = "capped-smooth-ratio-plugin";
-const NATIVE: &str = "capped-smooth-ratio";
+pub(crate) const NATIVE: &str = "capped-smooth-ratio";
 
 #[test]
 fn a_plugin_keeps_the_laws() {
@@ -30,7 +31,7 @@ fn a_plugin_inside_native_stages_keeps_the_laws() {
     laws::check(&plugin.in_stage("behavior", behavior), 8);
 }
 
-fn configs() -> impl Strategy<Value = Value> {
+pub(crate) fn configs() -> impl Strategy<Value = Value> {
     (1_u32..=100, 0_u32..=300, 0_u32..=100, 0_u32..=30, prop::bool::ANY).prop_map(
         |(factor, up, down, tolerance, floor)| {
             json!({
@@ -64,6 +65,21 @@ fn state(algorithm: &mut dyn ScalingAlgorithm) -> Vec<u8> {
     state
 }
 
+/// Whether `plugin` of `registry` and the native algorithm give the same bits for `looks`, and have the same state after
+/// each; and go on from each other's.
+pub(crate) fn equal(registry: &Registry, plugin: &str, config: &Value, looks: &[Look]) -> Result<(), TestCaseError> {
+    let (mut native, mut plugin) = (build(registry, NATIVE, config), build(registry, plugin, config));
+    for look in looks {
+        prop_assert_eq!(bits(&mut native, look), bits(&mut plugin, look), "{:?}", look);
+        prop_assert_eq!(state(&mut native), state(&mut plugin));
+    }
+    let (from_native, from_plugin) = (state(&mut native), state(&mut plugin));
+    native.restore(&from_plugin).expect("its own kind of state");
+    plugin.restore(&from_native).expect("its own kind of state");
+    prop_assert_eq!(bits(&mut native, &looks[0]), bits(&mut plugin, &looks[0]));
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -72,16 +88,6 @@ proptest! {
         config in configs(),
         looks in looks::sequence(60),
     ) {
-        let registry = crate::registry();
-        let (mut native, mut plugin) = (build(&registry, NATIVE, &config), build(&registry, PLUGIN, &config));
-        for look in &looks {
-            prop_assert_eq!(bits(&mut native, look), bits(&mut plugin, look), "{:?}", look);
-            prop_assert_eq!(state(&mut native), state(&mut plugin));
-        }
-        // Each goes on from the other's state.
-        let (from_native, from_plugin) = (state(&mut native), state(&mut plugin));
-        native.restore(&from_plugin).unwrap();
-        plugin.restore(&from_native).unwrap();
-        prop_assert_eq!(bits(&mut native, &looks[0]), bits(&mut plugin, &looks[0]));
+        equal(&crate::registry(), PLUGIN, &config, &looks)?;
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use wit_bindgen_core::{Files, WorldGenerator as _};
+use wit_bindgen_core::Files;
 use wit_component::ComponentEncoder;
 
 use super::component::world;
