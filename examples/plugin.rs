@@ -3,12 +3,12 @@
 use setpoint::{
     AlgorithmManager, AlgorithmSpec, FailureSpec, Metric, Observation, PolicySpec, Reading, Target, Timestamp, Trace,
 };
-use setpoint_wasm::{Host, HostConfig, Plugin};
+use setpoint_wasm::{Plugin, PluginHost};
 
 fn main() -> anyhow::Result<()> {
     let file = std::env::args().nth(1);
     let file = file.unwrap_or_else(|| "guest-plugins/prebuilt/capped-smooth-ratio.wasm".to_owned());
-    let host = Host::new(&HostConfig::default())?;
+    let host = PluginHost::new()?;
     let plugin = Plugin::load(&host, &std::fs::read(file)?)?;
     println!("{} {}", plugin.name(), plugin.version());
 

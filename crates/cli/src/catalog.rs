@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use setpoint::{AlgorithmSpec, ConfigError, FailureSpec, Policy, RegisterError, Registry};
-use setpoint_wasm::{Host, HostConfig, Plugin};
+use setpoint_wasm::{Plugin, PluginHost, PluginHostBuilder};
 
 use crate::document::Document;
 use crate::error::BadInput;
@@ -15,7 +15,7 @@ use crate::error::BadInput;
 pub(crate) struct Catalog {
     registry: Registry,
     // Made when the first plugin is: most commands need none.
-    host: Option<Host>,
+    host: Option<PluginHost>,
     /// The registered name of each file that a policy brought.
     files: BTreeMap<PathBuf, String>,
 }
@@ -55,7 +55,7 @@ const BUILTIN_PLUGIN: &[u8] = include_bytes!("../../../guest-plugins/prebuilt/ca
 
 /// A component's bytes, or one more than the host would take: a huge file is not read to its end.
 fn read_component(file: &Path) -> io::Result<Vec<u8>> {
-    let most = HostConfig::default().limits.component as u64 + 1;
+    let most = PluginHostBuilder::COMPONENT_BYTES as u64 + 1;
     let mut bytes = Vec::new();
     File::open(file)?.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
@@ -125,7 +125,7 @@ impl Catalog {
             None => Ok(()),
             Some(plugin) => match self.plugin_file(Path::new(plugin), &read) {
                 Ok(name) => {
-                    *algorithm = AlgorithmSpec::named(name, algorithm.config.take());
+                    (algorithm.name, algorithm.plugin) = (Some(name), None);
                     Ok(())
                 }
                 Err(problem) => Err(ConfigError::new(format!("{path}.plugin"), format!("{plugin}: {problem}"))),
@@ -183,9 +183,9 @@ impl Catalog {
         Ok(())
     }
 
-    fn host(&mut self) -> Result<&Host, String> {
+    fn host(&mut self) -> Result<&PluginHost, String> {
         if self.host.is_none() {
-            let host = Host::new(&HostConfig::default()).map_err(|error| format!("no plugin can run here: {error}"))?;
+            let host = PluginHost::new().map_err(|error| format!("no plugin can run here: {error}"))?;
             self.host = Some(host);
         }
         Ok(self.host.as_ref().expect("it was just made"))

@@ -71,11 +71,7 @@ pub struct MetricNeed {
 impl<'a> Needs<'a> {
     /// Needs these metrics, may be granted `takes`, and must be granted what `requires` lists.
     #[must_use]
-    pub const fn new(
-        metrics: &'a [MetricNeed],
-        takes: &'a [Capability],
-        requires: &'a [(Capability, String)],
-    ) -> Self {
+    pub const fn new(metrics: &'a [MetricNeed], takes: &'a [Capability], requires: &'a [(Capability, String)]) -> Self {
         Self { metrics, takes, requires }
     }
 

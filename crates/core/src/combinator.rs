@@ -144,9 +144,7 @@ impl ScalingAlgorithm for Combined {
         if trace.is_on() {
             let name = trace.keep(format_args!("{}", chosen.member.map_or("", |member| self.members[member].name())));
             let fact = Fact::Chosen { rule: self.rule, of: self.answers.len(), answered: chosen.answered };
-            trace.push(|| {
-                Reason::new(self.rule.name(), current, chosen.need, Effect::Combined { fact, member: name })
-            });
+            trace.push(|| Reason::new(self.rule.name(), current, chosen.need, Effect::Combined { fact, member: name }));
         }
         let mut need = chosen.need;
         if need < current && (chosen.must_not_shrink || limits.floor_failed) {
@@ -179,7 +177,8 @@ impl ScalingAlgorithm for Combined {
         let mut before: Vec<Vec<u8>> = Vec::new();
         for index in 0..self.members.len() {
             let mut own = Vec::new();
-            let restored = self.members[index].snapshot(&mut own).and_then(|()| self.members[index].restore(parts[index]));
+            let restored =
+                self.members[index].snapshot(&mut own).and_then(|()| self.members[index].restore(parts[index]));
             if let Err(error) = restored {
                 // On an error nothing has changed.
                 for (member, own) in self.members.iter_mut().zip(&before) {

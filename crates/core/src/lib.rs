@@ -4,8 +4,8 @@ pub mod aibrix;
 mod algorithm;
 mod bounds;
 mod capability;
-mod comparison;
 pub mod combinator;
+mod comparison;
 mod config;
 mod decision;
 mod failure;
@@ -46,11 +46,14 @@ pub use instance::{InstanceState, Phase, Readiness, Sample, Samples};
 pub use manager::{AlgorithmManager, ReadingsMismatch, Reconfigured, WorkloadError, WorkloadId};
 pub use metric::{Metric, MetricKind, Reading, Target};
 pub use observation::{Action, Observation};
-pub use policy::{AlgorithmSpec, FailureSpec, HoldOutsideBounds, MemberSpec, Metadata, Policy, PolicySpec, StageSpec, TargetRef};
+pub use policy::{
+    AlgorithmSpec, FailureSpec, HoldOutsideBounds, MemberSpec, Metadata, Policy, PolicySpec, StageSpec, TargetRef,
+};
 pub use proposal::{Hold, Need, Proposal};
 pub use quantity::{Quantity, QuantityError};
 pub use registry::{
-    AlgorithmFactory, CombinatorFactory, Description, RegisterError, Registry, Setup, StageFactory, algorithm_factory, stage_factory,
+    AlgorithmFactory, CombinatorFactory, Description, RegisterError, Registry, Setup, StageFactory, algorithm_factory,
+    stage_factory,
 };
 pub use stage::capped::{Capped, CappedConfig};
 pub use stage::restrained::{LegacyBehaviorConfig, Restrained};

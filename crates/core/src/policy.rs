@@ -215,7 +215,8 @@ impl AlgorithmSpec {
     ) -> Result<(), E> {
         each(self, path)?;
         let mut members = self.of.iter_mut().enumerate();
-        members.try_for_each(|(index, member)| member.algorithm.each_mut(&format!("{path}.of[{index}].algorithm"), each))
+        members
+            .try_for_each(|(index, member)| member.algorithm.each_mut(&format!("{path}.of[{index}].algorithm"), each))
     }
 }
 

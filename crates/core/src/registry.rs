@@ -478,7 +478,9 @@ impl Registry {
         let known = self.stages.keys().map(String::as_str);
         let factory =
             find(&self.stages, "stage", &spec.name, known).map_err(|message| ConfigError::new(&spec.name, message))?;
-        factory.wrap(inner, &Setup { config: &spec.config, metrics, capabilities: &NONE }).map_err(|error| error.under(&spec.name))
+        factory
+            .wrap(inner, &Setup { config: &spec.config, metrics, capabilities: &NONE })
+            .map_err(|error| error.under(&spec.name))
     }
 
     /// The JSON Schema of a policy document, with what is registered here: names, and what each one's

@@ -354,7 +354,9 @@ impl Effect {
     /// The number of the metric it is about.
     fn metric_mut(&mut self) -> Option<&mut usize> {
         match self {
-            Self::Unusable { metric, .. } | Self::Proposed { metric, .. } | Self::Highest { metric, .. } => Some(metric),
+            Self::Unusable { metric, .. } | Self::Proposed { metric, .. } | Self::Highest { metric, .. } => {
+                Some(metric)
+            }
             Self::Aibrix(fact) => fact.metric_mut(),
             Self::Watermark(fact) => fact.metric_mut(),
             Self::Nomad(fact) => fact.metric_mut(),

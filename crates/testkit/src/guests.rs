@@ -17,7 +17,7 @@ pub const BUILT_LANGUAGES: &str = "SETPOINT_LANGUAGE_GUESTS";
 pub const LANGUAGES: [&str; 4] = ["c", "go", "js", "python"];
 
 /// The plugins of `guest-plugins/` in Rust.
-pub const NAMES: [&str; 2] = ["capped-smooth-ratio", "hostile"];
+pub const NAMES: [&str; 3] = ["capped-smooth-ratio", "chatty", "hostile"];
 
 /// The bytes of the component of `guest-plugins/NAME`.
 ///
@@ -28,6 +28,17 @@ pub const NAMES: [&str; 2] = ["capped-smooth-ratio", "hostile"];
 pub fn component(name: &str) -> Vec<u8> {
     let folder = env::var_os(BUILT).map_or_else(|| root().join("guest-plugins/prebuilt"), PathBuf::from);
     let file = folder.join(format!("{name}.wasm"));
+    fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// The bytes of the component of `guest-plugins/NAME` as it was released for a minor `contract`, such as `0.1`.
+///
+/// # Panics
+///
+/// When the file can't be read, naming it.
+#[must_use]
+pub fn released(contract: &str, name: &str) -> Vec<u8> {
+    let file = root().join(format!("guest-plugins/released/{contract}/{name}.wasm"));
     fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
@@ -88,7 +99,7 @@ fn source_hash(root: &Path, name: &str) -> io::Result<String> {
         &format!("guest-plugins/{name}"),
         "crates/core/src",
         "crates/guest/src",
-        "wit",
+        "wit/0.2",
     ];
     hash_of(root, &files)
 }

@@ -5,8 +5,8 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use proptest::{prop_assert, prop_assert_eq};
 use serde_json::{Value, json};
 use setpoint::{
-    AlgorithmManager, AlgorithmSpec, MemberSpec, Metric, Outcome, PolicySpec, Proposal, Reading, Registry, ScalingAlgorithm,
-    StageSpec, Trace,
+    AlgorithmManager, AlgorithmSpec, MemberSpec, Metric, Outcome, PolicySpec, Proposal, Reading, Registry,
+    ScalingAlgorithm, StageSpec, Trace,
 };
 
 use crate::looks::{self, Look};

@@ -23,6 +23,9 @@ pub struct PluginHostBuilder {
 }
 
 impl PluginHostBuilder {
+    /// The largest [`component`](Self::component) where nothing else is said: 32 MiB.
+    pub const COMPONENT_BYTES: usize = 32 << 20;
+
     pub(crate) const fn new() -> Self {
         Self { limits: Limits::DEFAULT, mode: None, slots: None, replay: false }
     }
@@ -69,7 +72,7 @@ impl PluginHostBuilder {
         self
     }
 
-    /// Bytes of a component's file. Default 32 MiB.
+    /// Bytes of a component's file. Default [`COMPONENT_BYTES`](Self::COMPONENT_BYTES).
     pub const fn component(mut self, bytes_a_file: usize) -> Self {
         self.limits.component = bytes_a_file;
         self

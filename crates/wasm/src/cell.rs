@@ -55,9 +55,8 @@ impl Cell {
         now: Timestamp,
     ) -> Result<ResourceAny, CallError<ConfigError>> {
         let guest = &self.guest;
-        let created = call(&plugin.host, &mut self.store, Deadline::Init, now, |store| {
-            guest.create(store, config, metrics)
-        });
+        let created =
+            call(&plugin.host, &mut self.store, Deadline::Init, now, |store| guest.create(store, config, metrics));
         let created = created.map_err(|error| explain(plugin, Deadline::Init, &error, &self.store))?;
         let instance = created.map_err(CallError::Refused)?;
         count(&plugin.identity.counting.instances, 1);
@@ -72,9 +71,8 @@ impl Cell {
         look: Observation<'_>,
     ) -> Result<Answer, CallError<EvaluateError>> {
         let guest = &self.guest;
-        let answer = call(&plugin.host, &mut self.store, Deadline::Call, now, |store| {
-            guest.evaluate(store, instance, look)
-        });
+        let answer =
+            call(&plugin.host, &mut self.store, Deadline::Call, now, |store| guest.evaluate(store, instance, look));
         match answer.map_err(|error| explain(plugin, Deadline::Call, &error, &self.store))? {
             Ok(answer) => Ok(answer),
             Err(Failure::Refused(why) | Failure::BadObservation(why)) => {
@@ -111,8 +109,7 @@ impl Cell {
         now: Timestamp,
     ) -> Result<Vec<u8>, EvaluateError> {
         let guest = &self.guest;
-        let state =
-            call(&plugin.host, &mut self.store, Deadline::Call, now, |store| guest.snapshot(store, instance));
+        let state = call(&plugin.host, &mut self.store, Deadline::Call, now, |store| guest.snapshot(store, instance));
         state.map_err(|error| explain(plugin, Deadline::Call, &error, &self.store))
     }
 
@@ -126,9 +123,7 @@ impl Cell {
         let guest = &self.guest;
         let restored =
             call(&plugin.host, &mut self.store, Deadline::Call, now, |store| guest.restore(store, instance, state));
-        restored
-            .map_err(|error| explain(plugin, Deadline::Call, &error, &self.store))?
-            .map_err(CallError::Refused)
+        restored.map_err(|error| explain(plugin, Deadline::Call, &error, &self.store))?.map_err(CallError::Refused)
     }
 
     /// Drops a workload's instance, which runs its destructor.

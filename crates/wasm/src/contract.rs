@@ -164,4 +164,3 @@ fn seen(metric: &Metric) -> Target {
         target => target,
     }
 }
-

@@ -21,7 +21,9 @@ pub enum LoadError {
         found: &'static str,
     },
     /// It takes too long to compile.
-    #[error("the component did not compile within {budget:?}; make it smaller, or give the host a larger `compile_time`")]
+    #[error(
+        "the component did not compile within {budget:?}; make it smaller, or give the host a larger `compile_time`"
+    )]
     CompileTime {
         /// The budget.
         budget: Duration,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use setpoint::{
-    AlgorithmFactory as _, Capability, ConfigError, EvaluateError, Hold, Metric, Observation, Proposal, ScalingAlgorithm as _, StateError,
-    Trace,
+    AlgorithmFactory as _, Capability, ConfigError, EvaluateError, Hold, Metric, Observation, Proposal,
+    ScalingAlgorithm as _, StateError, Trace,
 };
 use wasmtime::component::ResourceAny;
 
@@ -246,7 +246,8 @@ impl Fleet {
     /// Where the workloads end that live in one store, from `start` on. Who was added one after another usually does.
     fn run_from(&self, start: usize) -> usize {
         let Some(first) = self.members[start].seat.live() else { return start + 1 };
-        let beside = |member: &PluginAlgorithm| member.seat.live().is_some_and(|live| live.place.is_beside(&first.place));
+        let beside =
+            |member: &PluginAlgorithm| member.seat.live().is_some_and(|live| live.place.is_beside(&first.place));
         start + self.members[start..].iter().take_while(|member| beside(member)).count()
     }
 
@@ -259,7 +260,9 @@ impl Fleet {
 
     fn ask_together(&mut self, run: Range<usize>, looks: &[Observation<'_>], into: &mut [Answer]) {
         match self.batch(run.clone(), looks, into) {
-            Batch::Answered { alone } => alone.into_iter().for_each(|index| self.ask_each(index..index + 1, looks, into)),
+            Batch::Answered { alone } => {
+                alone.into_iter().for_each(|index| self.ask_each(index..index + 1, looks, into))
+            }
             Batch::Gone => self.ask_each(run, looks, into),
             Batch::Failed => {
                 self.ask_each(run.clone(), looks, into);
@@ -291,9 +294,10 @@ impl Fleet {
             states: &room.columns.states,
         };
         let Some(answers) = cell.evaluate_all(plugin, &room.instances, looks[0].now, asked) else { return Batch::Gone };
-        let answers = answers.and_then(|answers| whole(answers, looks.len()).ok_or_else(|| {
-            plugin.nonsense(&"answered for other workloads than it was asked about")
-        }));
+        let answers = answers.and_then(|answers| {
+            whole(answers, looks.len())
+                .ok_or_else(|| plugin.nonsense(&"answered for other workloads than it was asked about"))
+        });
         let answers = match answers {
             Ok(answers) => answers,
             Err(error) => {

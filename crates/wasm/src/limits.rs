@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use wasmtime::{ResourceLimiter, Result};
 
+use crate::builder::PluginHostBuilder;
+
 /// What the builder of a host sets, with its defaults. Each is documented there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -30,7 +32,7 @@ impl Limits {
         memory: 64 << 20,
         host_copies: 2 << 20,
         snapshot: 1 << 20,
-        component: 32 << 20,
+        component: PluginHostBuilder::COMPONENT_BYTES,
         compile_time: Duration::from_secs(60),
         items: 64,
         handles: 1_000,

@@ -7,7 +7,8 @@ use std::thread;
 
 use serde_json::Value;
 use setpoint::{
-    AlgorithmFactory, Capability, ConfigError, Description, Metric, MetricNeed, Needs, ScalingAlgorithm, Setup, Timestamp,
+    AlgorithmFactory, Capability, ConfigError, Description, Metric, MetricNeed, Needs, ScalingAlgorithm, Setup,
+    Timestamp,
 };
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use setpoint_testkit::guests::{BUILT, BUILT_LANGUAGES, LANGUAGES};
 
-use crate::{fuzz, guests};
+use crate::{fuzz, guests, wit};
 
 /// Seconds: that the targets build, run, and find nothing at once.
 const FUZZED: NonZeroU32 = NonZeroU32::new(10).expect("not 0");
@@ -25,6 +25,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         cargo(&["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"])
             .env("RUSTDOCFLAGS", "-D warnings"),
     )?;
+    wit::check()?;
     fuzz::run(FUZZED)?;
     // The tests that run guests once more, against components built from this tree. Of the whole workspace: for a
     // single package cargo would settle on other features, and build wasmtime anew.
@@ -32,5 +33,6 @@ pub(crate) fn run() -> anyhow::Result<()> {
     for language in LANGUAGES {
         guests::language::build(language)?;
     }
+    crate::run(&mut cargo(&["test", "--locked", "--manifest-path", "guest-plugins/Cargo.toml"]))?;
     crate::run(cargo(&["test", "--locked", "--workspace", "--test", "it"]).env(BUILT_LANGUAGES, &built).env(BUILT, built))
 }

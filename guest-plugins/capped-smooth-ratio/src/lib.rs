@@ -122,3 +122,32 @@ impl ScalingAlgorithm for CappedSmoothRatio {
 }
 
 setpoint_guest::export!(CappedSmoothRatio);
+
+#[cfg(test)]
+mod tests {
+    use setpoint_guest::setpoint::{AlgorithmManager, AlgorithmSpec, PolicySpec, Reading, Target, Timestamp};
+
+    use super::*;
+
+    /// The algorithm as it is, in a manager: no component, no sandbox, and a debugger works.
+    #[test]
+    fn natively_it_is_an_algorithm_as_any_other() {
+        let mut manager = AlgorithmManager::new();
+        let factory = setpoint_guest::native::<CappedSmoothRatio>();
+        manager.registry_mut().register_algorithm(NAME, factory).expect("a free name");
+        let metrics = vec![Metric::new("p99", Target::value(500.0).expect("in range"))];
+        let algorithm = AlgorithmSpec::named(NAME, Default::default());
+        let policy = PolicySpec::new(1, 100, metrics, algorithm).expect("a good policy");
+        let workload = manager.add(&policy).expect("a good configuration");
+        let mut current = 10;
+        let mut decided = Vec::new();
+        for (step, reading) in [500.0, 1500.0, 1500.0, 100.0, 100.0, 0.0].into_iter().enumerate() {
+            let readings = [Reading::Value(reading)];
+            let now = Timestamp::from_millis(15_000 * i64::try_from(step).expect("a few"));
+            let look = Observation::new(now, current, &readings);
+            current = manager.decide(workload, &look, &mut Trace::off()).expect("a decision").desired;
+            decided.push(current);
+        }
+        assert_eq!(decided, [10, 15, 23, 34, 34, 26]);
+    }
+}

@@ -2,24 +2,27 @@
 //!
 //! It implements the raw contract, for the SDK would refuse half of this.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Instant, SystemTime};
 
 use setpoint_guest::bindings::exports::setpoint::scaling::algorithm::{self, Guest, GuestInstance};
+use setpoint_guest::bindings::exports::setpoint::scaling::batch;
 use setpoint_guest::bindings::setpoint::scaling::types::{
     Answer, ConfigError, Description, Failure, Metric, Observation, Proposal,
 };
 
-/// `how[:times]`: what to do, and for how many looks of each instance. Looks beyond those are answered with
-/// how many there were before, over all instances of the workload.
+/// `how[:times][@current]`: what to do, for how many looks of each instance, and at how many replicas alone. All other
+/// looks are answered with how many there were before, over all instances of the workload.
 struct Hostile {
     how: String,
     times: u32,
+    at: Option<u32>,
     /// Survives in the state.
     looks: Cell<u32>,
     /// Dies with the instance.
     done: Cell<u32>,
+    hoard: RefCell<Vec<Vec<u8>>>,
 }
 
 struct Component;
@@ -33,6 +36,8 @@ impl Guest for Component {
             version: "0.1.0".to_owned(),
             summary: "misbehaves in the way its configuration names; for tests of hosts".to_owned(),
             config_schema: r#"{ "type": "string" }"#.to_owned(),
+            metrics: Vec::new(),
+            deterministic: false,
         }
     }
 }
@@ -40,6 +45,11 @@ impl Guest for Component {
 impl GuestInstance for Hostile {
     fn create(config: String, _: Vec<Metric>) -> Result<algorithm::Instance, ConfigError> {
         let config = config.trim_matches('"');
+        let wrong = || ConfigError { path: String::new(), message: "how[:times][@current]".to_owned() };
+        let (config, at) = match config.split_once('@') {
+            Some((config, at)) => (config, Some(at.parse().map_err(|_| wrong())?)),
+            None => (config, None),
+        };
         let (how, times) = config.split_once(':').unwrap_or((config, "4294967295"));
         match how {
             "endless-create" => spin(),
@@ -48,14 +58,21 @@ impl GuestInstance for Hostile {
             }
             _ => {}
         }
-        let times =
-            times.parse().map_err(|_| ConfigError { path: String::new(), message: "how[:times]".to_owned() })?;
-        Ok(algorithm::Instance::new(Self { how: how.to_owned(), times, looks: Cell::new(0), done: Cell::new(0) }))
+        let times = times.parse().map_err(|_| wrong())?;
+        Ok(algorithm::Instance::new(Self {
+            how: how.to_owned(),
+            times,
+            at,
+            looks: Cell::new(0),
+            done: Cell::new(0),
+            hoard: RefCell::default(),
+        }))
     }
 
     fn evaluate(&self, look: Observation) -> Result<Answer, Failure> {
         let number = self.looks.replace(self.looks.get() + 1);
-        if self.done.replace(self.done.get() + 1) >= self.times {
+        let spared = self.at.is_some_and(|at| at != look.current);
+        if spared || self.done.replace(self.done.get() + 1) >= self.times {
             return Ok(Answer { state: Some(self.snapshot()), ..plain(Proposal::Need(f64::from(number))) });
         }
         self.misbehave(&look)
@@ -78,6 +95,63 @@ impl GuestInstance for Hostile {
         let state = state.try_into().map_err(|_| "a state has four bytes".to_owned())?;
         self.looks.set(u32::from_le_bytes(state));
         Ok(())
+    }
+}
+
+impl Drop for Hostile {
+    fn drop(&mut self) {
+        if self.how == "trap-in-drop" {
+            panic!("as asked");
+        }
+    }
+}
+
+impl batch::Guest for Component {
+    fn evaluate(instances: Vec<algorithm::InstanceBorrow<'_>>, looks: batch::Looks) -> batch::Answers {
+        let mut answers =
+            batch::Answers { proposals: Vec::new(), needs: Vec::new(), states: Vec::new(), state_ends: Vec::new() };
+        for (index, instance) in instances.iter().enumerate() {
+            let hostile = instance.get::<Hostile>();
+            let look = Observation {
+                now_ms: looks.now_ms,
+                current: looks.current[index],
+                ready: looks.ready[index],
+                min: looks.min[index],
+                max: looks.max[index],
+                explain: false,
+                values: Vec::new(),
+                states: Vec::new(),
+            };
+            match hostile.how.as_str() {
+                "trap-in-batch" => panic!("as asked"),
+                "short-batch" if index > 0 => break,
+                "odd-batch" => answers.state_ends.push(4 - 3 * (index as u32 % 2)),
+                _ => {}
+            }
+            let before = hostile.looks.get();
+            let (proposal, need) = match hostile.evaluate(look) {
+                Ok(Answer { proposal, state, .. }) => {
+                    answers.states.extend(state.into_iter().flatten());
+                    match proposal {
+                        Proposal::Need(need) => (0, need),
+                        Proposal::Hold => (1, 0.0),
+                        Proposal::NoOpinion => (2, 0.0),
+                        Proposal::Suspend => (3, 0.0),
+                    }
+                }
+                Err(_) => {
+                    hostile.looks.set(before);
+                    hostile.done.set(hostile.done.get() - 1);
+                    (4, 0.0)
+                }
+            };
+            answers.proposals.push(if hostile.how == "odd-proposal" { 9 } else { proposal });
+            answers.needs.push(need);
+            if hostile.how != "odd-batch" {
+                answers.state_ends.push(answers.states.len() as u32);
+            }
+        }
+        answers
     }
 }
 
@@ -118,6 +192,11 @@ impl Hostile {
             "negative" => need(-1.0),
             "out-of-range" => need(1e10),
             "refuse" => Err(Failure::Refused("not today".to_owned())),
+            // Keeps a mebibyte for each look, until it is dropped.
+            "hoard" => {
+                self.hoard.borrow_mut().push(std::hint::black_box(vec![1; 1 << 20]));
+                Ok(Answer { state: Some(self.snapshot()), ..plain(Proposal::Need(f64::from(look.current))) })
+            }
             "long-reason" => reason(format!("\u{1b}[2Jé{}", "x".repeat(512 << 10))),
             "huge-new-state" => Ok(Answer { state: Some(vec![0; 8 << 20]), ..plain(Proposal::Hold) }),
             "huge-reason" => reason("x".repeat(8 << 20)),

@@ -71,9 +71,7 @@ impl Rule {
 
     /// The answer made of those of the voters. `order` is room that is reused.
     pub(super) fn choose(self, current: f64, answers: &[(usize, Answer)], order: &mut Vec<f64>) -> Option<Chosen> {
-        let needs = || {
-            answers.iter().filter_map(|(member, answer)| answer.need(current).map(|need| (*member, need)))
-        };
+        let needs = || answers.iter().filter_map(|(member, answer)| answer.need(current).map(|need| (*member, need)));
         let answered = needs().count();
         // The first of equals, in the members' order.
         let largest = || needs().reduce(|most, other| if other.1 > most.1 { other } else { most });

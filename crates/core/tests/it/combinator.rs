@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use setpoint::combinator::Rule;
 use setpoint::{
-    AlgorithmManager, ConfigError, EvaluateError, FailureKind, Hold, MemberSpec, Need, Observation, Outcome, PolicySpec,
-    Proposal, Reading, Registry, ScalingAlgorithm, Timestamp, Trace, algorithm_factory, algorithm_fn,
+    AlgorithmManager, ConfigError, EvaluateError, FailureKind, Hold, MemberSpec, Need, Observation, Outcome,
+    PolicySpec, Proposal, Reading, Registry, ScalingAlgorithm, Timestamp, Trace, algorithm_factory, algorithm_fn,
 };
 use setpoint_testkit::laws::{self, Subject};
 
@@ -199,7 +199,12 @@ fn a_member_s_configuration_is_checked_where_it_stands() {
             "algorithm.of",
             "those that do are all-agree-down, any-of, first, max, median, min",
         ),
-        ("a combinator with configuration", json!({ "name": "max", "config": { "x": 1 }, "of": members(&json!([1])) }), "algorithm.config.x", "unknown field"),
+        (
+            "a combinator with configuration",
+            json!({ "name": "max", "config": { "x": 1 }, "of": members(&json!([1])) }),
+            "algorithm.config.x",
+            "unknown field",
+        ),
         ("an unknown name", member(json!({ "name": "max-rato" })), "algorithm.of[0].algorithm.name", "max-ratio"),
         (
             "a wrong value inside",
@@ -236,9 +241,8 @@ fn a_member_s_configuration_is_checked_where_it_stands() {
 
 #[test]
 fn a_state_goes_back_only_into_the_same_members() {
-    let windowed = |name: &str| {
-        json!({ "algorithm": { "name": name }, "stages": [{ "stabilized": {} }], "metrics": ["p99"] })
-    };
+    let windowed =
+        |name: &str| json!({ "algorithm": { "name": name }, "stages": [{ "stabilized": {} }], "metrics": ["p99"] });
     let both = spec(json!({ "name": "max", "of": [windowed("max-ratio"), windowed("average-ratio")] }));
     let mut manager = AlgorithmManager::new();
     let workload = manager.add(&both).expect("a good policy");
@@ -285,7 +289,8 @@ fn a_user_s_own_combinator_is_one_like_the_library_s() {
     registry.register_combinator("sum", Factory).expect("a free name");
     assert!(registry.register_algorithm("sum", algorithm_factory("another", |_, (): ()| Ok(Sum(Vec::new())))).is_err());
     let mut manager = AlgorithmManager::with_registry(registry);
-    let workload = manager.add(&spec(json!({ "name": "sum", "of": members(&json!([4, 5.5])) }))).expect("a good policy");
+    let workload =
+        manager.add(&spec(json!({ "name": "sum", "of": members(&json!([4, 5.5])) }))).expect("a good policy");
     let look = Observation::new(Timestamp::default(), 1, &READINGS);
     assert_eq!(manager.decide(workload, &look, &mut Trace::off()).expect("a decision").desired, 10);
 }

@@ -1,8 +1,10 @@
 //! What is no plugin is refused at load, with words that say what to do.
 
+use std::time::Duration;
+
 use setpoint::{AlgorithmFactory as _, AlgorithmSpec};
 use setpoint_testkit::{guests, looks};
-use setpoint_wasm::{Host, HostConfig, Limits, LoadError, Plugin};
+use setpoint_wasm::{LoadError, Plugin, PluginHost};
 
 use crate::HOST;
 
@@ -46,7 +48,19 @@ fn what_is_no_plugin_is_refused_with_a_way_out() {
             "another version",
             wat(r#"(component (component $c) (instance $i (instantiate $c))
                     (export "setpoint:scaling/algorithm@7.1.0" (instance $i)))"#),
-            "was built for `setpoint:scaling@7.1.0`, this host speaks `setpoint:scaling@0.1.0`; rebuild it",
+            "was built for `setpoint:scaling@7.1.0`, this host speaks `setpoint:scaling@0.1.0` and \
+             `setpoint:scaling@0.2.0`: update the host, or build the plugin with the setpoint-guest of `setpoint:scaling@0.2.0`",
+        ),
+        (
+            "an older version",
+            wat(r#"(component (component $c) (instance $i (instantiate $c))
+                    (export "setpoint:scaling/algorithm@0.0.9" (instance $i)))"#),
+            "`setpoint:scaling@0.2.0`: build the plugin anew, with the setpoint-guest of `setpoint:scaling@0.2.0`",
+        ),
+        (
+            "a log of another version",
+            wat(r#"(component (import "setpoint:scaling/log@0.9.0" (instance (export "write" (func)))))"#),
+            "imports `setpoint:scaling/log@0.9.0`, which",
         ),
         (
             "the right name with nothing in it",
@@ -91,11 +105,17 @@ fn a_precompiled_component_is_refused() {
 
 #[test]
 fn a_file_beyond_the_limit_is_refused_before_it_is_looked_at() {
-    let mut limits = Limits::default();
-    limits.component = 1000;
-    let host = Host::new(&HostConfig::default().with_limits(limits)).expect("a host");
+    let host = PluginHost::builder().component(1000).build().expect("a host");
     let error = Plugin::load(&host, &guests::component("hostile")).expect_err("too large");
     assert!(matches!(error, LoadError::TooLarge { limit: 1000, .. }), "{error}");
+}
+
+#[test]
+fn a_component_that_compiles_for_too_long_is_given_up() {
+    let host = PluginHost::builder().compile_time(Duration::ZERO).build().expect("a host");
+    let error = Plugin::load(&host, &guests::component("hostile")).expect_err("no time");
+    assert_eq!(error, LoadError::CompileTime { budget: Duration::ZERO });
+    assert!(error.to_string().contains("did not compile within 0ns"), "{error}");
 }
 
 #[test]

@@ -1,29 +1,43 @@
 //! The host, against real components.
 
+mod capabilities;
+mod contracts;
 mod equivalence;
+mod fleet;
 mod hostile;
+mod languages;
 mod load;
+mod modes;
 mod prebuilt;
+mod replay;
 
 use std::sync::LazyLock;
 
 use setpoint::{AlgorithmManager, AlgorithmSpec, Metric, PolicySpec, Registry, Target};
 use setpoint_testkit::guests;
-use setpoint_wasm::{Host, HostConfig, Plugin};
+use setpoint_wasm::{Plugin, PluginHost};
 
 /// One host for all tests, as in a process; hostile plugins beside well-behaved ones.
-static HOST: LazyLock<Host> = LazyLock::new(|| Host::new(&HostConfig::default()).expect("a host"));
+static HOST: LazyLock<PluginHost> = LazyLock::new(|| PluginHost::new().expect("a host"));
 
 static CAPPED_SMOOTH_RATIO: LazyLock<Plugin> = LazyLock::new(|| plugin("capped-smooth-ratio"));
+static CHATTY: LazyLock<Plugin> = LazyLock::new(|| plugin("chatty"));
 static HOSTILE: LazyLock<Plugin> = LazyLock::new(|| plugin("hostile"));
 
 fn plugin(name: &str) -> Plugin {
     Plugin::load(&HOST, &guests::component(name)).expect("a good component")
 }
 
+/// A registry of `plugin` alone, beside the library's own.
+fn registry_of(plugin: &Plugin) -> Registry {
+    let mut registry = Registry::builtin();
+    registry.register_algorithm(plugin.name().to_owned(), plugin.clone()).expect("a free name");
+    registry
+}
+
 fn registry() -> Registry {
     let mut registry = Registry::builtin();
-    for plugin in [&*CAPPED_SMOOTH_RATIO, &*HOSTILE] {
+    for plugin in [&*CAPPED_SMOOTH_RATIO, &*CHATTY, &*HOSTILE] {
         registry.register_algorithm(plugin.name().to_owned(), plugin.clone()).expect("free names");
     }
     registry
