@@ -1,39 +1,39 @@
-//! What does a plugin's decision cost: warm, by number of metrics and with a missing reading; in a fresh
-//! instance; and what does loading one cost?
+//! What does a plugin's decision cost: warm, by number of metrics, with a missing reading and with reasons; in a store of
+//! its own for each call; and beside a plugin that never returns?
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::json;
-use setpoint::{AlgorithmFactory as _, AlgorithmSpec, Reading, Registry, ScalingAlgorithm as _, Trace};
+use setpoint::{AlgorithmSpec, Observation, Reading, Registry, ScalingAlgorithm, Timestamp, Trace};
 use setpoint_benches::{Looks, metrics};
 use setpoint_testkit::guests;
-use setpoint_wasm::{Host, HostConfig, Instances, Plugin};
+use setpoint_wasm::{Mode, Plugin, PluginHost};
 
-fn load(config: &HostConfig) -> Plugin {
-    let host = Host::new(config).expect("a host");
-    Plugin::load(&host, &guests::component("capped-smooth-ratio")).expect("a good component")
+fn load(host: &PluginHost, name: &str) -> Plugin {
+    Plugin::load(host, &guests::component(name)).expect("a good component")
 }
 
-fn spec(plugin: &Plugin) -> (Registry, AlgorithmSpec) {
+fn build(plugin: &Plugin, config: serde_json::Value, count: usize) -> Box<dyn ScalingAlgorithm> {
     let mut registry = Registry::empty();
     registry.register_algorithm("plugin", plugin.clone()).expect("free");
-    (registry, AlgorithmSpec::named("plugin", json!({})))
+    registry.build(&AlgorithmSpec::named("plugin", config), &metrics(count)).expect("a good configuration")
 }
 
 fn warm(criterion: &mut Criterion) {
-    let plugin = load(&HostConfig::default());
-    let (registry, spec) = spec(&plugin);
+    let plugin = load(&PluginHost::new().expect("a host"), "capped-smooth-ratio");
     for count in [1, 3, 8, 64] {
-        let mut algorithm = registry.build(&spec, &metrics(count)).expect("a good configuration");
+        let mut algorithm = build(&plugin, json!({}), count);
         let (mut looks, mut trace) = (Looks::new(count), Trace::off());
         criterion.bench_function(&format!("warm/{count} metrics"), |bencher| {
             bencher.iter(|| black_box(algorithm.evaluate(black_box(&looks.look()), &mut trace)));
         });
     }
-    let mut algorithm = registry.build(&spec, &metrics(3)).expect("a good configuration");
+    let mut algorithm = build(&plugin, json!({}), 3);
     let readings = [Reading::Value(620.0), Reading::Missing("scrape failed"), Reading::Value(80.0)];
-    let look = setpoint::Observation::new(setpoint::Timestamp::default(), 10, &readings);
+    let look = Observation::new(Timestamp::default(), 10, &readings);
     criterion.bench_function("warm/3 metrics, one missing", |bencher| {
         bencher.iter(|| black_box(algorithm.evaluate(black_box(&look), &mut Trace::off())));
     });
@@ -45,33 +45,46 @@ fn warm(criterion: &mut Criterion) {
             black_box(algorithm.evaluate(black_box(&looks.look()), &mut trace))
         });
     });
+    let mut algorithm = build(&plugin.in_mode(Mode::Isolated), json!({}), 3);
+    criterion.bench_function("isolated/3 metrics", |bencher| {
+        bencher.iter(|| black_box(algorithm.evaluate(black_box(&looks.look()), &mut Trace::off())));
+    });
 }
 
 fn fresh(criterion: &mut Criterion) {
-    let pooled = HostConfig::default().with_instances(Instances::Pooled { slots: 8 });
-    for (name, config) in [("on demand", HostConfig::default()), ("pooled", pooled)] {
-        let plugin = load(&config);
-        let (registry, spec) = spec(&plugin);
-        let (mut looks, metrics) = (Looks::new(3), metrics(3));
-        criterion.bench_function(&format!("fresh instance and its first decision/{name}"), |bencher| {
-            bencher.iter(|| {
-                let mut algorithm = registry.build(&spec, &metrics).expect("a good configuration");
-                black_box(algorithm.evaluate(black_box(&looks.look()), &mut Trace::off()))
-            });
+    let on_demand = PluginHost::builder().mode(Mode::Fresh);
+    let pooled = on_demand.clone().slots(8);
+    for (name, builder) in [("on demand", on_demand), ("pooled", pooled)] {
+        let plugin = load(&builder.build().expect("a host"), "capped-smooth-ratio");
+        let mut algorithm = build(&plugin, json!({}), 3);
+        let mut looks = Looks::new(3);
+        criterion.bench_function(&format!("fresh/{name}"), |bencher| {
+            bencher.iter(|| black_box(algorithm.evaluate(black_box(&looks.look()), &mut Trace::off())));
         });
     }
 }
 
-fn loading(criterion: &mut Criterion) {
-    let host = Host::new(&HostConfig::default()).expect("a host");
-    let component = guests::component("capped-smooth-ratio");
-    let mut group = criterion.benchmark_group("load");
-    group.sample_size(10);
-    group.bench_function("compile, check, describe", |bencher| {
-        bencher.iter(|| black_box(Plugin::load(&host, &component).expect("a good component").describe()));
+/// One plugin always runs into its deadline on another thread of the same host; a look is how this one fares.
+fn beside_a_spinning_one(criterion: &mut Criterion) {
+    let host = PluginHost::builder().deadline(Duration::from_millis(20)).build().expect("a host");
+    let hostile = load(&host, "hostile");
+    let mut algorithm = build(&load(&host, "capped-smooth-ratio"), json!({}), 3);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut spinning = build(&hostile, json!("endless-loop"), 3);
+            let mut looks = Looks::new(3);
+            while !stop.load(Ordering::Relaxed) {
+                assert!(spinning.evaluate(&looks.look(), &mut Trace::off()).is_err(), "it never returns");
+            }
+        });
+        let mut looks = Looks::new(3);
+        criterion.bench_function("warm/3 metrics, beside a plugin that spins", |bencher| {
+            bencher.iter(|| black_box(algorithm.evaluate(black_box(&looks.look()), &mut Trace::off())));
+        });
+        stop.store(true, Ordering::Relaxed);
     });
-    group.finish();
 }
 
-criterion_group!(benches, warm, fresh, loading);
+criterion_group!(benches, warm, fresh, beside_a_spinning_one);
 criterion_main!(benches);

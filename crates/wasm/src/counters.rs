@@ -17,7 +17,7 @@ use setpoint::FailureKind;
 pub struct Counters {
     /// Looks it was asked about, in batches or alone.
     pub calls: u64,
-    /// Calls that asked about many at once.
+    /// Calls that answered for many workloads at once.
     pub batches: u64,
     /// Answers that it refused to give.
     pub refused: u64,

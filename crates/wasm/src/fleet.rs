@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use setpoint::{
-    AlgorithmFactory as _, Capability, ConfigError, EvaluateError, Hold, Metric, Observation, Proposal,
+    AlgorithmFactory as _, Capability, ConfigError, EvaluateError, FailureKind, Hold, Metric, Observation, Proposal,
     ScalingAlgorithm as _, StateError, Trace,
 };
 use wasmtime::component::ResourceAny;
@@ -294,6 +294,7 @@ impl Fleet {
             states: &room.columns.states,
         };
         let Some(answers) = cell.evaluate_all(plugin, &room.instances, looks[0].now, asked) else { return Batch::Gone };
+        let full = cell.is_full();
         let answers = answers.and_then(|answers| {
             whole(answers, looks.len())
                 .ok_or_else(|| plugin.nonsense(&"answered for other workloads than it was asked about"))
@@ -301,10 +302,17 @@ impl Fleet {
         let answers = match answers {
             Ok(answers) => answers,
             Err(error) => {
-                plugin.break_up(&mut entered, &error);
+                if error.kind == FailureKind::Resources {
+                    plugin.outgrown(&mut entered, &first.place);
+                } else {
+                    plugin.break_up(&mut entered, &error);
+                }
                 return Batch::Failed;
             }
         };
+        if full {
+            plugin.outgrown(&mut entered, &first.place);
+        }
         drop(entered);
         let counting = &plugin.identity.counting;
         count(&counting.batches, 1);

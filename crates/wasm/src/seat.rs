@@ -277,7 +277,7 @@ impl Inner {
     }
 
     /// Drops a store that is too small for those who share it.
-    fn outgrown(&self, entered: &mut Entered<'_>, place: &Place) {
+    pub(crate) fn outgrown(&self, entered: &mut Entered<'_>, place: &Place) {
         let capacity = if place.has_neighbours() { self.cells.halve() } else { 1 };
         tracing::warn!(plugin = self.name(), capacity, "dropped a plugin's store that was out of memory");
         entered.break_up();

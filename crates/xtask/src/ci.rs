@@ -34,5 +34,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         guests::language::build(language)?;
     }
     crate::run(&mut cargo(&["test", "--locked", "--manifest-path", "guest-plugins/Cargo.toml"]))?;
-    crate::run(cargo(&["test", "--locked", "--workspace", "--test", "it"]).env(BUILT_LANGUAGES, &built).env(BUILT, built))
+    crate::run(
+        cargo(&["test", "--locked", "--workspace", "--test", "it"]).env(BUILT_LANGUAGES, &built).env(BUILT, built),
+    )
 }

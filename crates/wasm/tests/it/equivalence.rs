@@ -7,7 +7,7 @@ use setpoint::{AlgorithmSpec, Proposal, Registry, ScalingAlgorithm, Trace};
 use setpoint_testkit::laws::{self, Subject};
 use setpoint_testkit::looks::{self, Look};
 
-const PLUGIN: &str = "capped-smooth-ratio-plugin";
+pub(crate) const PLUGIN: &str = "capped-smooth-ratio-plugin";
 pub(crate) const NATIVE: &str = "capped-smooth-ratio";
 
 #[test]
