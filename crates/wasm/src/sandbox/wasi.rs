@@ -3,7 +3,8 @@
 //! Language runtimes import WASI whether they use it or not. The parts they touch at their start answer
 //! harmlessly: no arguments, no environment, no directories, clocks that stand at the observation's `now`, the same random
 //! bytes each time, waits that are over at once, an output that is dropped (the beginning of standard error is kept, to
-//! explain a panic). Everything else is an error that names the import. What is not of these interfaces at all is refused at load.
+//! explain a panic). Everything else is an error that names the import. What is not of these interfaces at all is
+//! refused at load.
 
 use setpoint::Capability;
 use wasmtime::component::types::ComponentItem;
