@@ -36,12 +36,14 @@ macro_rules! examples {
 /// What `simulate` compares when nothing is given, and the plugin that one of them names.
 const BUILTIN: [(&str, &str); 4] = examples!["utilization", "stabilized", "capped-smooth", "plugin"];
 /// What `simulate --compare` sets beside each other: each school of algorithms by one policy or more.
-const SCHOOLS: [(&str, &str); 13] = examples![
+const SCHOOLS: [(&str, &str); 15] = examples![
     "utilization",
     "stabilized",
     "capped-smooth",
     "all-agree-down",
     "hpa",
+    "knative-kpa",
+    "knative-under-hpa",
     "aibrix-apa",
     "aibrix-kpa",
     "nomad",

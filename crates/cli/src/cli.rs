@@ -164,6 +164,8 @@ pub(crate) enum ConformanceSuite {
     Watermark,
     /// Nomad Autoscaler's strategies and policy handler
     Nomad,
+    /// Knative's pod autoscaler
+    KnativeKpa,
 }
 
 #[derive(Debug, Args)]

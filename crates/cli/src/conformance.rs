@@ -2,6 +2,7 @@
 
 mod aibrix;
 mod hpa;
+mod knative;
 mod nomad;
 mod watermark;
 
@@ -90,6 +91,7 @@ pub(crate) fn run(arguments: &ConformanceArguments) -> Result<Check, BadInput> {
         ConformanceSuite::Aibrix => &aibrix::Aibrix,
         ConformanceSuite::Watermark => &watermark::Watermark,
         ConformanceSuite::Nomad => &nomad::Nomad,
+        ConformanceSuite::KnativeKpa => &knative::KnativeKpa,
     };
     let progress = Progress::new("replaying", arguments.files.len(), arguments.json);
     let mut report = Report::default();

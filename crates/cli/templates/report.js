@@ -38,7 +38,8 @@
     const bucket = Math.min(count - 1, Math.floor(part * count));
     readout.replaceChildren(make("b", clock(data.time_s[bucket] * 1000)));
     if (data.policies.length) readout.append(make("span", short(data.policies[0].rate[bucket]) + " requests/s"));
-    for (const policy of data.policies) {
+    const shown = (policy) => !document.querySelector('.swatch[data-policy="' + data.policies.indexOf(policy) + '"][aria-pressed=false]');
+    for (const policy of data.policies.filter(shown)) {
       const span = make("span"), colour = make("i");
       colour.style.background = policy.colour;
       span.append(colour, policy.name + ": " + short(policy.replicas[bucket]) + " replicas, " + latency(policy.p99[bucket]));

@@ -12,6 +12,7 @@ mod failure;
 mod handler;
 pub mod hpa;
 mod instance;
+pub mod knative;
 mod manager;
 mod metric;
 pub mod nomad;
@@ -23,9 +24,11 @@ mod registry;
 mod stage;
 mod state;
 mod time;
+pub mod timing;
 mod trace;
 mod units;
 pub mod watermark;
+pub mod window;
 
 pub use algorithm::average_ratio::{AverageRatio, AverageRatioConfig};
 pub use algorithm::capped_smooth_ratio::{CappedSmoothRatio, CappedSmoothRatioConfig};
@@ -56,10 +59,12 @@ pub use registry::{
     stage_factory,
 };
 pub use stage::capped::{Capped, CappedConfig};
+pub use stage::cooled::{Cooled, CooledConfig};
+pub use stage::delayed::{Delayed, DelayedConfig};
 pub use stage::restrained::{LegacyBehaviorConfig, Restrained};
 pub use stage::smoothed::{Smoothed, SmoothedConfig};
 pub use stage::stabilized::{Stabilized, StabilizedConfig};
-pub use state::{StateError, StateReader};
+pub use state::{StateError, StateReader, write_time};
 pub use time::{Span, Timestamp};
 pub use trace::{DetailedReason, Direction, Effect, Judged, Mark, Reason, ReasonRecord, TextId, Trace};
 pub use units::{Fraction, Positive, RangeError, SmoothingFactor, StepDown, StepUp, Tolerance, Tolerances, Weight};

@@ -3,7 +3,6 @@
 mod algorithm;
 mod check;
 mod config;
-mod cooldown;
 mod eye;
 mod fact;
 mod fixed_value;
@@ -20,7 +19,6 @@ mod written;
 pub use algorithm::{Nomad, NomadConfig};
 pub use check::{Action, Check, OnError};
 pub use config::{CheckConfig, StrategyConfig};
-pub use cooldown::Cooldown;
 pub use fact::{Fact, Why};
 pub use fixed_value::{FixedValue, FixedValueConfig};
 pub use handler::{Handler, Plan, Query, Scaled, Spec, Target, TickOutcome, Write};

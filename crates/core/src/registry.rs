@@ -19,9 +19,12 @@ use crate::capability::{Capability, Needs};
 use crate::combinator::{Combined, Member, Rule};
 use crate::config::{ConfigError, near_miss, parse_config};
 use crate::hpa::{Behavior, Hpa};
+use crate::knative::KnativeKpa;
 use crate::metric::Metric;
 use crate::policy::{AlgorithmSpec, MemberSpec, Policy, StageSpec};
 use crate::stage::capped::Capped;
+use crate::stage::cooled::Cooled;
+use crate::stage::delayed::Delayed;
 use crate::stage::restrained::Restrained;
 use crate::stage::smoothed::Smoothed;
 use crate::stage::stabilized::Stabilized;
@@ -292,6 +295,22 @@ impl Registry {
             )
             .expect(taken);
         registry
+            .register_stage(
+                Cooled::<Box<dyn ScalingAlgorithm>>::NAME,
+                stage_factory("leave the count alone for a while after each change", |inner, c| {
+                    Ok(Cooled::new(inner, &c))
+                }),
+            )
+            .expect(taken);
+        registry
+            .register_stage(
+                Delayed::<Box<dyn ScalingAlgorithm>>::NAME,
+                stage_factory("change the count only after that was wanted for a while", |inner, c| {
+                    Ok(Delayed::new(inner, &c))
+                }),
+            )
+            .expect(taken);
+        registry
             .register_algorithm(
                 Hpa::NAME,
                 algorithm_factory("what Kubernetes' HorizontalPodAutoscaler makes of its metrics", |m, c| {
@@ -340,6 +359,14 @@ impl Registry {
         for rule in Rule::ALL {
             registry.register_combinator(rule.name(), rule).expect(taken);
         }
+        registry
+            .register_algorithm(
+                KnativeKpa::NAME,
+                algorithm_factory("Knative's pod autoscaler: a stable window, and a short one for panic", |m, c| {
+                    KnativeKpa::new(m, &c)
+                }),
+            )
+            .expect(taken);
         registry
     }
 

@@ -3,6 +3,8 @@
 //! Each stateful part writes one version byte and its fields, little-endian; a stage writes its own part
 //! first and its inner algorithm's after it, so the innermost is what remains.
 
+use crate::time::Timestamp;
+
 /// Why state could not be taken out or put back.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -121,6 +123,15 @@ impl<'a> StateReader<'a> {
         self.take().map(i64::from_le_bytes)
     }
 
+    /// The next time, as [`write_time`] wrote it: none is one too.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Truncated`] at the end, [`StateError::Damaged`] where there is neither a time nor none.
+    pub fn time(&mut self) -> Result<Option<Timestamp>, StateError> {
+        Ok(if self.flag()? { Some(Timestamp::from_millis(self.i64()?)) } else { None })
+    }
+
     /// The next eight bytes, as a finite number.
     ///
     /// # Errors
@@ -163,6 +174,14 @@ impl<'a> StateReader<'a> {
     #[must_use]
     pub fn rest(self) -> &'a [u8] {
         self.rest
+    }
+}
+
+/// Appends a time, or that there is none; [`StateReader::time`] reads it.
+pub fn write_time(time: Option<Timestamp>, state: &mut Vec<u8>) {
+    state.push(u8::from(time.is_some()));
+    if let Some(time) = time {
+        state.extend(time.as_millis().to_le_bytes());
     }
 }
 

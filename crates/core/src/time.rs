@@ -44,6 +44,12 @@ impl Timestamp {
         Self(self.0.saturating_sub(millis))
     }
 
+    /// So many milliseconds later. Saturates.
+    #[inline]
+    pub(crate) const fn plus_millis(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
     /// How long after `earlier` this is; zero if it isn't.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
@@ -61,7 +67,9 @@ impl fmt::Debug for Timestamp {
 /// In milliseconds. Saturates.
 #[inline]
 pub(crate) fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+    // Without the 128 bits of a duration's own milliseconds.
+    let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    seconds.saturating_mul(1000).saturating_add(i64::from(duration.subsec_millis()))
 }
 
 impl Add<Duration> for Timestamp {

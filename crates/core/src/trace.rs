@@ -239,6 +239,26 @@ pub enum Effect {
         #[serde(rename = "left_ms", serialize_with = "record::millis")]
         left: Duration,
     },
+    /// The last change is too recent for another.
+    Cooling {
+        /// The last instant at which nothing is changed.
+        #[serde(rename = "until_ms")]
+        until: Timestamp,
+        /// How long that is from now.
+        #[serde(rename = "left_ms", serialize_with = "record::millis")]
+        left: Duration,
+    },
+    /// The change has not been wanted for long enough.
+    Delayed {
+        /// Which way it would go.
+        direction: Direction,
+        /// When it will have been, if it stays so.
+        #[serde(rename = "until_ms")]
+        until: Timestamp,
+        /// How long that is from now.
+        #[serde(rename = "left_ms", serialize_with = "record::millis")]
+        left: Duration,
+    },
     /// One metric's own proposal. Several stand beside each other: each begins at the current count.
     Proposed {
         /// The metric.
@@ -348,6 +368,8 @@ pub enum Effect {
         #[serde(skip)]
         member: TextId,
     },
+    /// A step of Knative's autoscaler.
+    Knative(crate::knative::Fact),
 }
 
 impl Effect {
@@ -360,6 +382,7 @@ impl Effect {
             Self::Aibrix(fact) => fact.metric_mut(),
             Self::Watermark(fact) => fact.metric_mut(),
             Self::Nomad(fact) => fact.metric_mut(),
+            Self::Knative(fact) => fact.metric_mut(),
             _ => None,
         }
     }

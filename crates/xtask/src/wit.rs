@@ -246,9 +246,21 @@ mod tests {
             ("nothing", "", ""),
             ("words", "/// Who the algorithm is. The same at every call.", "/// Who it is."),
             ("a patch", "scaling@0.1.0", "scaling@0.1.7"),
-            ("a type", "    /// Why there is no answer.", "    enum mood { good, bad }\n    /// Why there is no answer."),
-            ("an interface", "/// What a plugin exports.", "interface more { more: func() -> u32; }\n/// What a plugin exports."),
-            ("an import", "    export algorithm;", "    export algorithm;\n    import more;\n}\ninterface more { more: func() -> u32;"),
+            (
+                "a type",
+                "    /// Why there is no answer.",
+                "    enum mood { good, bad }\n    /// Why there is no answer.",
+            ),
+            (
+                "an interface",
+                "/// What a plugin exports.",
+                "interface more { more: func() -> u32; }\n/// What a plugin exports.",
+            ),
+            (
+                "an import",
+                "    export algorithm;",
+                "    export algorithm;\n    import more;\n}\ninterface more { more: func() -> u32;",
+            ),
             ("a world", "world plugin {", "world other { import types; }\nworld plugin {"),
         ] {
             let altered = RELEASED.replacen(was, is, 1);
@@ -261,17 +273,41 @@ mod tests {
     fn what_a_built_plugin_would_not_survive_is_refused_by_name() {
         for (was, is, want) in [
             ("scaling@0.1.0", "scaling@0.2.0", "the package was setpoint:scaling Some((0, 1)), and is"),
-            ("        ready: u32,\n", "", "interface `types`, type `observation` was record { now-ms: s64, current: u32, ready: u32"),
+            (
+                "        ready: u32,\n",
+                "",
+                "interface `types`, type `observation` was record { now-ms: s64, current: u32, ready: u32",
+            ),
             ("        ready: u32,\n", "        ready: u32,\n        pending: u32,\n", "type `observation` was"),
             ("        ready: u32,\n", "        ready: u64,\n", "type `observation` was"),
             ("        hold,\n", "", "interface `types`, type `proposal` was variant"),
             ("        suspend,\n", "        suspend,\n        quit,\n", "interface `types`, type `proposal` was"),
             ("state: option<list<u8>>", "state: list<u8>", "interface `types`, type `answer` was"),
-            ("        restore: func", "        put-back: func", "interface `algorithm`, function `[method]instance.restore` was removed"),
-            ("snapshot: func() -> list<u8>;", "snapshot: func() -> string;", "function `[method]instance.snapshot` was func("),
-            ("create: static func(config: string", "create: static func(settings: string", "function `[static]instance.create` was static func("),
-            ("    describe: func", "    more: func();\n    describe: func", "function `more` was added, and plugins export that interface"),
-            ("    export algorithm;", "    export algorithm;\n    export more: func();", "export `more` was added, and plugins of that world"),
+            (
+                "        restore: func",
+                "        put-back: func",
+                "interface `algorithm`, function `[method]instance.restore` was removed",
+            ),
+            (
+                "snapshot: func() -> list<u8>;",
+                "snapshot: func() -> string;",
+                "function `[method]instance.snapshot` was func(",
+            ),
+            (
+                "create: static func(config: string",
+                "create: static func(settings: string",
+                "function `[static]instance.create` was static func(",
+            ),
+            (
+                "    describe: func",
+                "    more: func();\n    describe: func",
+                "function `more` was added, and plugins export that interface",
+            ),
+            (
+                "    export algorithm;",
+                "    export algorithm;\n    export more: func();",
+                "export `more` was added, and plugins of that world",
+            ),
             ("world plugin {", "world module {", "world `plugin`, export `algorithm` was removed"),
         ] {
             let altered = RELEASED.replacen(was, is, 1);

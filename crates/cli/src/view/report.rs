@@ -12,8 +12,14 @@ use self::svg::{Chart, Line};
 use super::scores::{COLUMNS, Cell, Column};
 use super::{latency, length, plain, verdict};
 
-/// Okabe and Ito's colours, told apart by nearly everyone, in the order of their contrast on white and black.
-const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31"];
+/// Okabe and Ito's colours, told apart by nearly everyone, in the order of their contrast on white and black; then darker
+/// and lighter ones of the same hues.
+const COLOURS: [&str; 14] = [
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#4a9fd8", "#9c4500", "#5fc9a5",
+    "#9a4d77", "#b07a00", "#2f7fa8", "#bda06a",
+];
+/// How many policies the charts show at first: more can't be told apart.
+const SHOWN: usize = 6;
 
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -23,6 +29,8 @@ struct Page<'a> {
     verdict: String,
     columns: &'static [Column],
     policies: Vec<PolicyRow<'a>>,
+    /// Whether the charts don't show all of them at first.
+    some: bool,
     charts: Vec<Chart>,
     /// What the script reads, as JSON without a `<`.
     data: String,
@@ -34,6 +42,7 @@ struct PolicyRow<'a> {
     name: &'a str,
     colour: &'static str,
     best: bool,
+    shown: bool,
     cells: Vec<Cell>,
     scalings: Vec<String>,
     more: usize,
@@ -97,6 +106,7 @@ pub(crate) fn html(comparison: &Comparison) -> String {
         ),
         verdict: verdict::sentence(comparison),
         columns: &COLUMNS,
+        some: policies.iter().any(|policy| !policy.shown),
         policies,
         charts: charts(comparison, duration, promise),
         // The one character that could end the script element.
@@ -113,6 +123,7 @@ fn colour(index: usize) -> &'static str {
 
 fn policy_rows<'a>(comparison: &'a Comparison, rows: &[Vec<Row<'_>>]) -> Vec<PolicyRow<'a>> {
     let best = verdict::best(comparison);
+    let shown = verdict::first(comparison, SHOWN);
     let several = comparison.runs.len() > 1;
     let row = |(index, run): (usize, &'a Run)| {
         let scalings: Vec<String> = rows[index].iter().filter(|row| row.scales()).map(Row::sentence).collect();
@@ -120,6 +131,7 @@ fn policy_rows<'a>(comparison: &'a Comparison, rows: &[Vec<Row<'_>>]) -> Vec<Pol
             name: &run.policy,
             colour: colour(index),
             best: several && best == Some(index),
+            shown: shown.contains(&index),
             cells: COLUMNS.iter().map(|column| column.cell(run, comparison)).collect(),
             more: scalings.len().saturating_sub(LISTED),
             scalings: scalings.into_iter().take(LISTED).collect(),
@@ -129,9 +141,11 @@ fn policy_rows<'a>(comparison: &'a Comparison, rows: &[Vec<Row<'_>>]) -> Vec<Pol
 }
 
 fn charts(comparison: &Comparison, duration: f64, promise: f64) -> Vec<Chart> {
+    let shown = verdict::first(comparison, SHOWN);
     let lines = |values: fn(&Samples) -> Vec<Option<f64>>| -> Vec<Line> {
         let line = |(index, run): (usize, &Run)| Line {
             colour: colour(index),
+            hidden: !shown.contains(&index),
             policy: Some(index),
             values: values(&run.samples),
         };
@@ -139,7 +153,7 @@ fn charts(comparison: &Comparison, duration: f64, promise: f64) -> Vec<Chart> {
     };
     let some = |values: &[f64]| -> Vec<Option<f64>> { values.iter().copied().map(Some).collect() };
     let load = comparison.runs.first().map_or_else(Vec::new, |run| some(&run.samples.offered_rate));
-    let load = vec![Line { colour: "currentColor", policy: None, values: load }];
+    let load = vec![Line { colour: "currentColor", hidden: false, policy: None, values: load }];
     vec![
         Chart::linear("Load", "requests/s that arrive", load, duration, plain),
         Chart::linear(

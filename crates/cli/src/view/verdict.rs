@@ -16,6 +16,22 @@ pub(super) fn best(comparison: &Comparison) -> Option<usize> {
     good.min_by(|(_, one), (_, other)| cost(one).total_cmp(&cost(other))).map(|(index, _)| index)
 }
 
+/// The best `count` of the runs: the one to recommend, then those that break the promise most rarely, the cheaper first.
+pub(super) fn first(comparison: &Comparison, count: usize) -> Vec<usize> {
+    let best = best(comparison);
+    let mut order: Vec<usize> = (0..comparison.runs.len()).collect();
+    let rank = |&index: &usize| {
+        let summary = &comparison.runs[index].summary;
+        (best != Some(index), summary.slo_violation_ratio, summary.replica_seconds)
+    };
+    order.sort_by(|one, other| {
+        let (one, other) = (rank(one), rank(other));
+        one.0.cmp(&other.0).then(one.1.total_cmp(&other.1)).then(one.2.total_cmp(&other.2))
+    });
+    order.truncate(count);
+    order
+}
+
 /// What to make of the comparison.
 pub(super) fn sentence(comparison: &Comparison) -> String {
     let Some(best) = best(comparison).map(|index| &comparison.runs[index]) else {

@@ -265,3 +265,65 @@ fn each_thing_that_is_compared_of_nomad_is_compared() {
         assert_ne!(ran.code, 0, "an unknown field of {path:?} is passed over: {}", ran.out);
     }
 }
+
+const KNATIVE_EDGES: &[u8] = include_bytes!("vectors/knative-kpa/edges.jsonl.gz");
+const KNATIVE_FAMILIES: &[u8] = include_bytes!("vectors/knative-kpa/families.jsonl.gz");
+
+#[test]
+fn every_knative_vector_passes() {
+    let folder = Folder::new();
+    folder.write("edges.jsonl.gz", KNATIVE_EDGES);
+    folder.write("families.jsonl", plain(KNATIVE_FAMILIES));
+    let ran = folder.run(&["conformance", "knative-kpa", "edges.jsonl.gz", "families.jsonl"]);
+    assert_eq!((ran.code, ran.err.as_str(), ran.out.as_str()), (0, "", "82 passed, 0 failed\n"));
+}
+
+#[test]
+fn each_thing_that_is_compared_of_knative_is_compared() {
+    let scenarios = plain(KNATIVE_EDGES) + &plain(KNATIVE_FAMILIES);
+    let scenario = |id: &str| -> Value {
+        let mut scenarios = scenarios.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        scenarios.find(|scenario| scenario["id"] == id).expect("the scenario is there")
+    };
+    let (first, windows, whole) = ("edge-panic-at-threshold", "f7-windows-0109", "f8-full-0208");
+    let bits = json!("0x4034000000000001");
+    let changes: [(&str, &str, Value, &str); 18] = [
+        ("/steps/0/expect/valid", first, json!(false), "valid"),
+        ("/steps/0/expect/desired", first, json!(5), "desired"),
+        ("/steps/0/expect/ebc", first, json!(1), "excess burst capacity"),
+        ("/steps/1/expect/panic", first, json!(false), "panic"),
+        ("/steps/0/panic", first, json!("0x4049000000000000"), "desired"),
+        ("/spec/target", first, json!("0x4034000000000000"), "desired"),
+        ("/ready0", first, json!(9), "desired"),
+        ("/steps/0/expect/err", "f7-windows-0136", Value::Null, "error"),
+        ("/steps/0/expect/conc/0", windows, bits.clone(), "concurrency"),
+        ("/steps/0/expect/rps/1", windows, bits.clone(), "requests a second"),
+        ("/steps/0/recs/0/stat/0", windows, bits.clone(), "concurrency"),
+        ("/windows/stableMs", windows, json!(8000), "concurrency"),
+        ("/spec/metric", whole, json!("concurrency"), "metric"),
+        ("/spec/panicThreshold", whole, json!("0x4008000000000000"), "spec"),
+        ("/spec/initialScale", whole, json!(2), "initial scale"),
+        ("/windows/panicMs", whole, json!(12_000), "windows"),
+        ("/user/max", whole, json!(4), "bounds"),
+        ("/user/annotations/target-utilization-percentage", whole, json!("56"), "spec"),
+    ];
+    let folder = Folder::new();
+    for (path, id, value, what) in changes {
+        let mut scenario = scenario(id);
+        let place = scenario.pointer_mut(path).unwrap_or_else(|| panic!("{id} has {path}"));
+        let before = std::mem::replace(place, value);
+        assert_ne!(before, *place, "{path}");
+        folder.write("changed.jsonl", scenario.to_string());
+        let ran = folder.run(&["conformance", "knative-kpa", "changed.jsonl", "--json"]);
+        assert_eq!(ran.code, 1, "{path}: {}{}", ran.out, ran.err);
+        let report: Value = serde_json::from_str(&ran.out).expect("JSON alone");
+        assert_eq!(report["failures"][0]["what"], what, "{path}");
+    }
+    for path in ["", "/spec", "/windows", "/user", "/steps/0", "/steps/0/recs/0", "/steps/0/expect"] {
+        let mut scenario = scenario(whole);
+        scenario.pointer_mut(path).unwrap_or_else(|| panic!("{path} is there"))["unheardOf"] = json!(1);
+        folder.write("changed.jsonl", scenario.to_string());
+        let ran = folder.run(&["conformance", "knative-kpa", "changed.jsonl"]);
+        assert_ne!(ran.code, 0, "an unknown field of {path:?} is passed over: {}", ran.out);
+    }
+}

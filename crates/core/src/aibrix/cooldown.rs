@@ -4,11 +4,11 @@
 //! `cleanOldRecommendations`.
 
 use std::cmp::Ordering;
-use std::collections::VecDeque;
 
 use crate::state::{StateError, StateReader};
 use crate::time::Timestamp;
 use crate::trace::Direction;
+use crate::window::{Extremes, Keep};
 
 /// For how long a recommendation counts, in milliseconds: while it is younger than that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +61,8 @@ pub(super) struct Cooldown {
 impl Cooldown {
     pub(super) fn new(rule: Rule) -> Self {
         let (up, down) = match rule {
-            Rule::Nearest => (Ordering::Less, Ordering::Greater),
-            Rule::Farthest => (Ordering::Greater, Ordering::Less),
+            Rule::Nearest => (Keep::Smallest, Keep::Largest),
+            Rule::Farthest => (Keep::Largest, Keep::Smallest),
         };
         Self { rule, up: Extremes::new(up), down: Extremes::new(down) }
     }
@@ -72,7 +72,7 @@ impl Cooldown {
     pub(super) fn add(&mut self, now: Timestamp, recommended: i32, current: i32, lengths: Lengths) -> Option<Cooled> {
         let old = now.minus_millis(lengths.longest());
         for extremes in [&mut self.up, &mut self.down] {
-            extremes.add(now, recommended);
+            extremes.add(now, recommended.into());
             extremes.forget(old);
         }
         let (extremes, length) = match recommended.cmp(&current) {
@@ -82,6 +82,7 @@ impl Cooldown {
         };
         // In a window of no length there is not even the newest.
         let (at, winner) = extremes.after(now.minus_millis(length))?;
+        let winner = count(winner);
         let replicas = match self.rule {
             Rule::Nearest if recommended > current => winner.max(current),
             Rule::Nearest => winner.min(current),
@@ -92,8 +93,8 @@ impl Cooldown {
 
     /// Remembers `replicas` as if they had been recommended.
     pub(super) fn seed(&mut self, now: Timestamp, replicas: i32) {
-        self.up.add(now, replicas);
-        self.down.add(now, replicas);
+        self.up.add(now, replicas.into());
+        self.down.add(now, replicas.into());
     }
 
     pub(super) fn write(&self, state: &mut Vec<u8>) {
@@ -102,95 +103,19 @@ impl Cooldown {
     }
 
     pub(super) fn read(&self, reader: &mut StateReader<'_>) -> Result<Self, StateError> {
-        Ok(Self { rule: self.rule, up: self.up.read(reader)?, down: self.down.read(reader)? })
+        let (up, down) = (self.up.read(reader)?, self.down.read(reader)?);
+        let counts = |extremes: &Extremes| extremes.entries().all(|(_, value)| f64::from(count(value)) == value);
+        if !counts(&up) || !counts(&down) {
+            return Err(reader.damaged("a recommendation is no count"));
+        }
+        Ok(Self { rule: self.rule, up, down })
     }
 }
 
-/// The most extreme of each window that ends now: an entry for which there is one as late and as extreme is in none.
-/// So the oldest is the most extreme, and what is left are steps towards the newest.
-#[derive(Clone, Debug, PartialEq)]
-struct Extremes {
-    /// How a more extreme one compares.
-    more: Ordering,
-    entries: VecDeque<(Timestamp, i32)>,
-}
-
-impl Extremes {
-    fn new(more: Ordering) -> Self {
-        Self { more, entries: VecDeque::new() }
-    }
-
-    fn is_more(&self, one: i32, other: i32) -> bool {
-        one.cmp(&other) == self.more
-    }
-
-    #[inline]
-    fn add(&mut self, at: Timestamp, replicas: i32) {
-        while let Some(&(newest, last)) = self.entries.back() {
-            if newest > at {
-                return self.insert(at, replicas);
-            }
-            if self.is_more(last, replicas) {
-                break;
-            }
-            self.entries.pop_back();
-        }
-        self.entries.push_back((at, replicas));
-    }
-
-    /// After the clock stepped back.
-    #[cold]
-    fn insert(&mut self, at: Timestamp, replicas: i32) {
-        let later = self.entries.partition_point(|&(other, _)| other < at);
-        if self.entries.get(later).is_some_and(|&(_, other)| !self.is_more(replicas, other)) {
-            return;
-        }
-        let beaten = self.entries.iter().take(later).rev().take_while(|&&(_, other)| !self.is_more(other, replicas));
-        let first = later - beaten.count();
-        self.entries.drain(first..later);
-        self.entries.insert(first, (at, replicas));
-    }
-
-    #[inline]
-    fn forget(&mut self, edge: Timestamp) {
-        while self.entries.front().is_some_and(|&(at, _)| at <= edge) {
-            self.entries.pop_front();
-        }
-    }
-
-    /// The most extreme of those after `edge`.
-    #[inline]
-    fn after(&self, edge: Timestamp) -> Option<(Timestamp, i32)> {
-        // Usually all are, or none.
-        match (self.entries.front(), self.entries.back()) {
-            (Some(&first), _) if first.0 > edge => Some(first),
-            (_, Some(&(newest, _))) if newest > edge => {
-                self.entries.get(self.entries.partition_point(|&(at, _)| at <= edge)).copied()
-            }
-            _ => None,
-        }
-    }
-
-    fn write(&self, state: &mut Vec<u8>) {
-        let count = u32::try_from(self.entries.len()).expect("a history never has 2^32 entries");
-        state.extend(count.to_le_bytes());
-        for (at, replicas) in &self.entries {
-            state.extend(at.as_millis().to_le_bytes());
-            state.extend(replicas.to_le_bytes());
-        }
-    }
-
-    fn read(&self, reader: &mut StateReader<'_>) -> Result<Self, StateError> {
-        let mut read = Self::new(self.more);
-        for _ in 0..reader.u32()? {
-            let (at, replicas) = (Timestamp::from_millis(reader.i64()?), reader.u32()?.cast_signed());
-            if read.entries.back().is_some_and(|&(before, last)| before > at || !self.is_more(last, replicas)) {
-                return Err(reader.damaged("recommendations are out of order"));
-            }
-            read.entries.push_back((at, replicas));
-        }
-        Ok(read)
-    }
+/// A recommendation, out of a window of numbers.
+#[expect(clippy::cast_possible_truncation, reason = "only counts go in")]
+const fn count(value: f64) -> i32 {
+    value as i32
 }
 
 #[cfg(test)]

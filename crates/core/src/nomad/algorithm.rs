@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::NAME;
 use super::check::{Action, Check, Checks, DRY_RUN, Failed, Member, OnError, Verdict, held, note, replicas};
 use super::config::{CheckConfig, StrategyConfig};
-use super::cooldown::Cooldown;
 use super::eye::Eye;
 use super::fact::Fact;
 use super::single::told;
@@ -20,6 +19,7 @@ use crate::observation::{Noticed, Observation};
 use crate::proposal::{Hold, Need, Proposal};
 use crate::state::{StateError, StateReader};
 use crate::time::Span;
+use crate::timing::Cooldown;
 use crate::trace::Trace;
 
 /// Configuration of [`Nomad`].

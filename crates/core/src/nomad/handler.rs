@@ -5,13 +5,13 @@
 use std::time::Duration;
 
 use super::check::{Action, Check, Checks, DRY_RUN, Failed, Member, OnError, Verdict, held, note};
-use super::cooldown::{Cooldown, read_time, write_time};
 use super::fact::Fact;
 use super::strategy::{Judgement, Strategy};
 use super::vote::Direction;
 use crate::proposal::Hold;
-use crate::state::{StateError, StateReader};
+use crate::state::{StateError, StateReader, write_time};
 use crate::time::Timestamp;
+use crate::timing::Cooldown;
 use crate::trace::Trace;
 
 /// A policy, as Nomad has it.
@@ -325,7 +325,7 @@ impl Handler {
     pub fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
         let mut reader = StateReader::new(Self::NAME, Self::STATE_VERSION, state)?;
         let cooling = reader.flag()?;
-        let (cooldown, timer) = (self.cooldown.read(&mut reader)?, read_time(&mut reader)?);
+        let (cooldown, timer) = (self.cooldown.read(&mut reader)?, reader.time()?);
         reader.end()?;
         self.state = if cooling { State::Cooldown } else { State::Idle };
         (self.cooldown, self.timer) = (cooldown, timer);

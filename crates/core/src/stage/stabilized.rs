@@ -1,18 +1,16 @@
 //! `stabilized`: do what was needed over a while, not only now.
 
-mod window;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::window::{Extremum, Keep};
 use crate::algorithm::ScalingAlgorithm;
 use crate::failure::EvaluateError;
 use crate::observation::Observation;
 use crate::proposal::{Need, Proposal};
 use crate::state::{StateError, StateReader};
-use crate::time::{Span, Timestamp};
+use crate::time::{Span, Timestamp, millis};
 use crate::trace::{Direction, Effect, Reason, Trace};
+use crate::window::{Extremes, Keep};
 
 /// Configuration of [`Stabilized`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,9 +40,36 @@ impl Default for StabilizedConfig {
 #[derive(Clone, Debug)]
 pub struct Stabilized<A> {
     inner: A,
-    up: Extremum,
-    down: Extremum,
+    up: Window,
+    down: Window,
     seeded: bool,
+}
+
+/// The needs of a window that ends now.
+#[derive(Clone, Debug)]
+struct Window {
+    needs: Extremes,
+    /// In milliseconds.
+    length: i64,
+}
+
+impl Window {
+    fn new(keep: Keep, length: Span) -> Self {
+        Self { needs: Extremes::new(keep), length: millis(length.as_duration()) }
+    }
+
+    /// Adds `need` at `now`, and gives the most extreme of the window with its time.
+    ///
+    /// A need that comes late counts as of the newest time seen: a clock that steps back must not reorder them.
+    #[inline]
+    fn add(&mut self, now: Timestamp, need: f64) -> (Timestamp, f64) {
+        let now = self.needs.newest().map_or(now, |newest| now.max(newest));
+        let edge = now.minus_millis(self.length);
+        self.needs.add(now, need);
+        self.needs.forget(edge);
+        // In a window of no length is not even the newest.
+        self.needs.after(edge).unwrap_or((now, need))
+    }
 }
 
 impl<A: ScalingAlgorithm> Stabilized<A> {
@@ -56,8 +81,8 @@ impl<A: ScalingAlgorithm> Stabilized<A> {
     pub fn new(inner: A, config: &StabilizedConfig) -> Self {
         Self {
             inner,
-            up: Extremum::new(Keep::Min, config.scale_up_window.as_duration()),
-            down: Extremum::new(Keep::Max, config.scale_down_window.as_duration()),
+            up: Window::new(Keep::Smallest, config.scale_up_window),
+            down: Window::new(Keep::Largest, config.scale_down_window),
             seeded: false,
         }
     }
@@ -81,29 +106,15 @@ impl<A: ScalingAlgorithm> Stabilized<A> {
         let stabilized = current.max(smallest).min(largest);
         if stabilized != exact {
             let (direction, until) = if exact > stabilized {
-                (Direction::Up, up_since + self.up.length())
+                (Direction::Up, up_since.plus_millis(self.up.length))
             } else {
-                (Direction::Down, down_since + self.down.length())
+                (Direction::Down, down_since.plus_millis(self.down.length))
             };
             let left = until.since(observation.now);
             let effect = Effect::Stabilized { direction, until, left };
             trace.push(|| Reason::new(Self::NAME, exact, stabilized, effect));
         }
         need.with_signal(stabilized)
-    }
-
-    fn read_window(reader: &mut StateReader<'_>, empty: &Extremum) -> Result<Extremum, StateError> {
-        let mut window = empty.emptied();
-        let mut last = Timestamp::from_millis(i64::MIN);
-        for _ in 0..reader.u32()? {
-            let (at, need) = (Timestamp::from_millis(reader.i64()?), reader.finite()?);
-            if at < last {
-                return Err(reader.damaged("the needs of a window are out of order"));
-            }
-            last = at;
-            window.add(at, need);
-        }
-        Ok(window)
     }
 }
 
@@ -118,24 +129,17 @@ impl<A: ScalingAlgorithm> ScalingAlgorithm for Stabilized<A> {
     // Version, whether seeded, then each window: how many needs, and time and need of each.
     fn snapshot(&mut self, state: &mut Vec<u8>) -> Result<(), StateError> {
         state.extend([Self::STATE_VERSION, u8::from(self.seeded)]);
-        for window in [&self.up, &self.down] {
-            let count = u32::try_from(window.entries().count()).expect("a window never has 2^32 needs");
-            state.extend(count.to_le_bytes());
-            for (at, need) in window.entries() {
-                state.extend(at.as_millis().to_le_bytes());
-                state.extend(need.to_le_bytes());
-            }
-        }
+        self.up.needs.write(state);
+        self.down.needs.write(state);
         self.inner.snapshot(state)
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
         let mut reader = StateReader::new(Self::NAME, Self::STATE_VERSION, state)?;
-        let seeded = reader.u8()? != 0;
-        let up = Self::read_window(&mut reader, &self.up)?;
-        let down = Self::read_window(&mut reader, &self.down)?;
+        let seeded = reader.flag()?;
+        let (up, down) = (self.up.needs.read(&mut reader)?, self.down.needs.read(&mut reader)?);
         self.inner.restore(reader.rest())?;
-        (self.up, self.down, self.seeded) = (up, down, seeded);
+        (self.up.needs, self.down.needs, self.seeded) = (up, down, seeded);
         Ok(())
     }
 }

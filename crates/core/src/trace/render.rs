@@ -124,6 +124,20 @@ impl fmt::Display for Text<'_> {
                 },
                 humantime::format_duration(left),
             ),
+            Effect::Cooling { left, .. } => {
+                write!(
+                    f,
+                    "the last change is too recent; nothing changes for {} more",
+                    humantime::format_duration(left)
+                )
+            }
+            Effect::Delayed { direction, left, .. } => write!(
+                f,
+                "{} have to be wanted for {} more before any are {}",
+                if direction == Direction::Up { "more" } else { "fewer" },
+                humantime::format_duration(left),
+                if direction == Direction::Up { "added" } else { "taken away" },
+            ),
             Effect::Proposed { .. } => self.proposed(f),
             Effect::Highest { metric, of: 1 } => write!(f, "{} alone makes a proposal", self.metric(metric)),
             Effect::Highest { metric, of } => {
@@ -158,6 +172,7 @@ impl fmt::Display for Text<'_> {
             Effect::Watermark(fact) => fact.write(f, self.metrics),
             Effect::Nomad(fact) => fact.write(f, self.metrics),
             Effect::Combined { fact, member } => fact.write(f, self.trace.kept(member)),
+            Effect::Knative(fact) => fact.write(f, self.metrics, to),
         }
     }
 }

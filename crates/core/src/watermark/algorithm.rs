@@ -4,14 +4,14 @@ use super::NAME;
 use super::config::WatermarkConfig;
 use super::decide::{Decider, How, Step};
 use super::pods::{Failure, Seen};
-use super::windows::{Memory, read_time, seconds, write_time};
+use super::windows::{Memory, seconds};
 use crate::algorithm::ScalingAlgorithm;
 use crate::config::ConfigError;
 use crate::failure::EvaluateError;
 use crate::metric::Metric;
 use crate::observation::{Noticed, Observation};
 use crate::proposal::{Hold, Need, Proposal};
-use crate::state::{StateError, StateReader};
+use crate::state::{StateError, StateReader, write_time};
 use crate::time::Timestamp;
 use crate::trace::Trace;
 
@@ -125,8 +125,8 @@ impl ScalingAlgorithm for Watermark {
         let mut reader = StateReader::new(NAME, Self::STATE_VERSION, state)?;
         let memory = Memory::read(&mut reader)?;
         let noticed = Noticed::read(&mut reader)?;
-        let asked = match read_time(&mut reader)? {
-            Some(at) => Some((at, read_time(&mut reader)?)),
+        let asked = match reader.time()? {
+            Some(at) => Some((at, reader.time()?)),
             None => None,
         };
         reader.end()?;

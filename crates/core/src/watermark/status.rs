@@ -3,10 +3,11 @@
 //! DataDog WatermarkPodAutoscaler: apis/datadoghq/v1alpha1/watermarkpodautoscaler_types.go and const.go.
 
 use super::replicas::Convergence;
-use super::windows::{Memory, Since, read_time, seconds, write_time};
+use super::windows::{Memory, seconds};
 use crate::metric::MetricKind;
-use crate::state::{StateError, StateReader};
+use crate::state::{StateError, StateReader, write_time};
 use crate::time::Timestamp;
+use crate::timing::Since;
 use crate::trace::Direction;
 
 /// The status of one WatermarkPodAutoscaler, as `status` in Kubernetes.
@@ -223,7 +224,10 @@ impl Status {
     }
 
     pub(super) fn memory(&self) -> Memory {
-        let since = |kind| self.condition(kind).map(|condition| Since { on: condition.status, at: condition.since });
+        let since = |kind| {
+            let condition = self.condition(kind);
+            condition.map_or_else(Since::default, |condition| Since::new(condition.status, condition.since))
+        };
         Memory {
             last_scale: self.last_scale,
             above: since(ConditionKind::AboveHighWatermark),
@@ -256,7 +260,7 @@ impl Status {
     pub fn read(state: &[u8]) -> Result<Self, StateError> {
         let mut reader = StateReader::new(super::NAME, Self::VERSION, state)?;
         let (current, desired, scalings) = (reader.u32()?, reader.u32()?, reader.u32()?);
-        let last_scale = read_time(&mut reader)?;
+        let last_scale = reader.time()?;
         // Not allocated ahead: the bytes may lie about how many there are.
         let mut metrics = Vec::new();
         for _ in 0..reader.u32()? {
@@ -264,7 +268,7 @@ impl Status {
         }
         let mut conditions = Conditions::default();
         for kind in ConditionKind::ALL {
-            if let Some(since) = read_time(&mut reader)? {
+            if let Some(since) = reader.time()? {
                 let (status, reason) = (reader.flag()?, usize::from(reader.u8()?));
                 let reason =
                     ConditionReason::ALL.get(reason).ok_or_else(|| reader.damaged("a reason that no condition has"))?;

@@ -64,6 +64,13 @@ fn a_warm_decision_allocates_nothing() {
             .with_stage("smoothed", json!({}))
             .with_stage("stabilized", json!({ "scaleUpWindow": "1m", "scaleDownWindow": "5m" }))
             .with_stage("capped", json!({ "maxScaleUp": "50%", "maxScaleDown": "25%" })),
+        base("knative-kpa"),
+        crate::policy(
+            "knative-kpa",
+            json!({ "scaleDownDelay": "1m", "aggregation": "weightedExponential", "exact": true }),
+            3,
+            (1, 40),
+        ),
         combined("max"),
         combined("median"),
         base("watermark"),

@@ -6,6 +6,7 @@ mod behavior;
 mod combinator;
 mod handler;
 mod hpa;
+mod knative;
 mod kubeai;
 mod laws;
 mod manager;
@@ -13,6 +14,7 @@ mod nomad;
 mod pipeline;
 mod ratios;
 mod watermark;
+mod window;
 
 #[global_allocator]
 static ALLOCATOR: setpoint_testkit::allocations::Counting = setpoint_testkit::allocations::Counting;

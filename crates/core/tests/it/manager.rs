@@ -2,9 +2,10 @@
 
 use serde_json::json;
 use setpoint::{
-    AlgorithmManager, AlgorithmSpec, ConfigError, EvaluateError, FailureKind, FailureSpec, HoldOutsideBounds,
-    MaxRatioConfig, Need, Observation, Outcome, Proposal, Reading, Reconfigured, RegisterError, ScalingAlgorithm,
-    StateError, Timestamp, Trace, WorkloadError, algorithm_factory, algorithm_fn,
+    AlgorithmFactory, AlgorithmManager, AlgorithmSpec, Capability, ConfigError, Description, EvaluateError,
+    FailureKind, FailureSpec, HoldOutsideBounds, MaxRatioConfig, MetricNeed, Need, Needs, Observation, Outcome,
+    Proposal, Reading, Reconfigured, RegisterError, ScalingAlgorithm, Setup, StateError, Timestamp, Trace,
+    WorkloadError, algorithm_factory, algorithm_fn,
 };
 
 /// Says what it was built to say.
@@ -308,4 +309,66 @@ fn a_fallback_that_comes_or_goes_leaves_the_algorithm_its_state() {
             assert_eq!(manager.restore(workload, &long), Err(WorkloadError::Failed(version)));
         }
     }
+}
+
+/// Needs what it was built to need.
+struct Needy {
+    metrics: Vec<MetricNeed>,
+    takes: Vec<Capability>,
+    requires: Vec<(Capability, String)>,
+}
+
+impl AlgorithmFactory for Needy {
+    fn describe(&self) -> Description {
+        Description::new("needs what it was built to need", json!({}))
+    }
+
+    fn needs(&self) -> Needs<'_> {
+        Needs::new(&self.metrics, &self.takes, &self.requires)
+    }
+
+    fn build(&self, setup: &Setup<'_>) -> Result<Box<dyn ScalingAlgorithm>, ConfigError> {
+        assert!(setup.capabilities.contains(&Capability::Log), "checked before");
+        Ok(Box::new(Says(Ok(Proposal::NoOpinion))))
+    }
+}
+
+#[test]
+fn what_an_algorithm_needs_is_checked_before_it_is_made() {
+    let mut manager = AlgorithmManager::new();
+    let needy = Needy {
+        metrics: vec![MetricNeed { name: "m0".to_owned(), meaning: "requests/s".to_owned() }],
+        takes: vec![Capability::Log, Capability::Clock],
+        requires: vec![(Capability::Log, "tells stories".to_owned())],
+    };
+    manager.registry_mut().register_algorithm("needy", needy).expect("a free name");
+    let cases: [(&str, usize, &[Capability], &str); 4] = [
+        ("needy", 1, &[Capability::Log], ""),
+        ("needy", 1, &[], "needy tells stories, and the policy does not grant it: write `capabilities: [log]`"),
+        ("needy", 1, &[Capability::Random], "needy does not take `random`; it takes `log`, `clock`"),
+        ("max-ratio", 1, &[Capability::Log], "max-ratio takes no capabilities"),
+    ];
+    for (name, metrics, granted, want) in cases {
+        let mut policy = crate::policy(name, json!({}), metrics, (1, 10));
+        policy.algorithm.capabilities = granted.iter().copied().collect();
+        let found = manager.add(&policy).map_or_else(|error| error.to_string(), |_| String::new());
+        let want = if want.is_empty() { String::new() } else { format!("algorithm.capabilities: {want}") };
+        assert_eq!(found, want);
+    }
+    let mut policy = crate::policy("needy", json!({}), 1, (1, 10));
+    policy.metrics[0].name = "m1".to_owned();
+    policy.algorithm.capabilities = [Capability::Log].into();
+    let error = manager.add(&policy).expect_err("a metric is missing").to_string();
+    assert!(error.starts_with("algorithm: needy needs a metric called `m0` (requests/s); "), "{error}");
+}
+
+#[test]
+fn capabilities_are_written_by_name_and_come_back() {
+    let document = json!({ "name": "x", "capabilities": ["log", "clock"] });
+    let spec: AlgorithmSpec = setpoint::parse_config(&document).expect("a good document");
+    assert_eq!(spec.capabilities, [Capability::Clock, Capability::Log].into());
+    assert_eq!(serde_json::to_value(&spec).expect("JSON"), json!({ "name": "x", "capabilities": ["clock", "log"] }));
+    assert_eq!(serde_json::to_value(AlgorithmSpec::named("x", json!(null))).expect("JSON"), json!({ "name": "x" }));
+    let error = setpoint::parse_config::<AlgorithmSpec>(&json!({ "capabilities": ["netwrok"] })).expect_err("unknown");
+    assert_eq!(error.to_string(), "capabilities[0]: unknown value `netwrok`; known: `clock`, `random`, `log`");
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use setpoint::nomad::{
-    Check, Cooldown, FixedValue, Handler, OnError, PassThrough, Query, Scaled, Spec, Step, Strategy, Tally, Target,
-    TargetValue, Threshold, TickOutcome, Vote, Write, Written,
+    Check, FixedValue, Handler, OnError, PassThrough, Query, Scaled, Spec, Step, Strategy, Tally, Target, TargetValue,
+    Threshold, TickOutcome, Vote, Write, Written,
 };
+use setpoint::timing::Cooldown;
 use setpoint::{
     Action, AlgorithmManager, AlgorithmSpec, HoldOutsideBounds, Metric, Observation, Outcome, PolicySpec, Reading,
     Registry, Timestamp, Trace,

@@ -68,3 +68,46 @@ fn stages_apply_in_the_order_written() {
     // The window sees only capped needs, so it waits for each of them.
     assert_eq!(constant(0.2, 10, 20, &caps_first, 10), [10, 10, 10, 8, 8, 8, 6, 6, 6, 5]);
 }
+
+#[test]
+fn a_cooldown_keeps_the_count_after_each_change_whatever_is_needed() {
+    let policy = crate::policy("max-ratio", json!({}), 1, (1, 40))
+        .with_stage("cooled", json!({ "afterUp": "30s", "afterDown": "2m" }));
+    let (more, fewer) = ([Reading::Value(2.0)], [Reading::Value(0.5)]);
+    let looks = [
+        (0, 4, &more[..]),
+        // It went up at 0: nothing for 30 s, the last of them included.
+        (15, 8, &fewer[..]),
+        (30, 8, &more[..]),
+        (45, 8, &fewer[..]),
+        // Down at 45: nothing for two minutes, not even a burst.
+        (60, 4, &more[..]),
+        (165, 4, &more[..]),
+        (180, 4, &more[..]),
+    ];
+    assert_eq!(crate::decide(&policy, &looks), [8, 8, 8, 4, 4, 4, 8]);
+}
+
+#[test]
+fn a_delay_waits_until_the_same_direction_is_wanted_for_long_without_a_break() {
+    let policy =
+        crate::policy("max-ratio", json!({}), 1, (1, 40)).with_stage("delayed", json!({ "up": "30s", "down": "1m" }));
+    let (same, more, most, fewer) =
+        ([Reading::Value(1.0)], [Reading::Value(1.5)], [Reading::Value(3.0)], [Reading::Value(0.5)]);
+    let gone = [Reading::Missing("scrape failed")];
+    let looks = [
+        (0, 4, &more[..]),
+        (15, 4, &more[..]),
+        // To what is wanted now.
+        (30, 4, &most[..]),
+        (45, 12, &fewer[..]),
+        (75, 12, &same[..]),
+        // The wait begins anew after a break, and a look without a reading is one.
+        (90, 12, &fewer[..]),
+        (120, 12, &gone[..]),
+        (150, 12, &fewer[..]),
+        (209, 12, &fewer[..]),
+        (210, 12, &fewer[..]),
+    ];
+    assert_eq!(crate::decide(&policy, &looks), [4, 4, 12, 12, 12, 12, 12, 12, 12, 6]);
+}

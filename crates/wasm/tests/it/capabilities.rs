@@ -27,7 +27,11 @@ fn policy(metric: &str, algorithm: &str, config: Value, capabilities: &[Capabili
     PolicySpec::new(0, 1_000_000, metrics, algorithm).expect("a good policy")
 }
 
-fn chatty(plugin: &Plugin, config: Value, grants: &[Capability]) -> Result<(AlgorithmManager, WorkloadId), ConfigError> {
+fn chatty(
+    plugin: &Plugin,
+    config: Value,
+    grants: &[Capability],
+) -> Result<(AlgorithmManager, WorkloadId), ConfigError> {
     let mut manager = AlgorithmManager::with_registry(registry_of(plugin));
     let workload = manager.add(&policy("p99", "chatty", config, grants))?;
     Ok((manager, workload))
@@ -50,9 +54,13 @@ fn what_a_plugin_needs_is_asked_for_when_its_policy_is_added() {
         (
             policy("p95", "chatty", json!({}), &[Capability::Log]),
             "algorithm",
-            "chatty needs a metric called `p99` (the 99th percentile of latency, in ms); did you mean `p95`? known: `p95`",
+            "chatty needs a metric called `p99` (the 99th percentile of latency, in ms); known: `p95`",
         ),
-        (policy("p99", "max-ratio", json!({}), &[Capability::Log]), "algorithm.capabilities", "max-ratio takes no capabilities"),
+        (
+            policy("p99", "max-ratio", json!({}), &[Capability::Log]),
+            "algorithm.capabilities",
+            "max-ratio takes no capabilities",
+        ),
         (policy("p99", "max", json!({}), &[Capability::Log]), "algorithm.capabilities", "max takes no capabilities"),
     ];
     let mut manager = AlgorithmManager::with_registry(registry_of(&crate::CHATTY));
@@ -90,7 +98,8 @@ fn with_a_grant_time_passes_and_is_the_machine_s() {
 #[test]
 fn without_a_grant_random_numbers_are_always_the_same() {
     let plugin = crate::CHATTY.in_mode(Mode::Isolated);
-    let some = |grants: &[Capability]| -> BTreeSet<u32> { (0..8).map(|_| told(&plugin, "random", grants, 0)).collect() };
+    let some =
+        |grants: &[Capability]| -> BTreeSet<u32> { (0..8).map(|_| told(&plugin, "random", grants, 0)).collect() };
     assert_eq!(some(&[Capability::Log]).len(), 1);
     assert!(some(&[Capability::Log, Capability::Random]).len() > 1);
 }
@@ -161,7 +170,10 @@ fn what_a_call_logs_beyond_its_share_is_dropped_counted_and_said() {
         });
         assert_eq!(text.lines().filter(|line| line.contains("setpoint::plugin: line")).count(), 2 * kept);
         let dropped = u64::try_from(lines - kept).expect("a few");
-        assert!(text.contains(&format!("a plugin logged more than it may plugin=\"chatty\" dropped={dropped}")), "{text}");
+        assert!(
+            text.contains(&format!("a plugin logged more than it may plugin=\"chatty\" dropped={dropped}")),
+            "{text}"
+        );
         assert_eq!(plugin.counters().log_lines_dropped, 2 * dropped);
     }
 }

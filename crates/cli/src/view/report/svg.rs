@@ -7,6 +7,8 @@ use crate::view::clock;
 /// One line: a value a bucket, or none.
 pub(super) struct Line {
     pub(super) colour: &'static str,
+    /// Whether it is left out until it is asked for.
+    pub(super) hidden: bool,
     /// The policy it belongs to, to be hidden with.
     pub(super) policy: Option<usize>,
     pub(super) values: Vec<Option<f64>>,
@@ -27,6 +29,7 @@ pub(super) struct Chart {
 
 pub(super) struct Path {
     pub(super) colour: &'static str,
+    pub(super) hidden: bool,
     /// Empty for no policy.
     pub(super) policy: String,
     pub(super) d: String,
@@ -124,6 +127,7 @@ fn times(duration: f64) -> Vec<Tick> {
 fn paths(lines: &[Line], height: impl Fn(f64) -> f64) -> Vec<Path> {
     let path = |line: &Line| Path {
         colour: line.colour,
+        hidden: line.hidden,
         policy: line.policy.map(|policy| policy.to_string()).unwrap_or_default(),
         d: steps(&line.values, &height),
     };

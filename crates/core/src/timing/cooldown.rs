@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::state::{StateError, StateReader};
+use crate::state::{StateError, StateReader, write_time};
 use crate::time::Timestamp;
 
 /// Until when nothing is changed. The last instant of it still belongs to it, as Nomad has it.
@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 /// ```
 /// use std::time::Duration;
 /// use setpoint::Timestamp;
-/// use setpoint::nomad::Cooldown;
+/// use setpoint::timing::Cooldown;
 /// let at = |secs: i64| Timestamp::from_millis(secs * 1000);
 /// let mut cooldown = Cooldown::new(Duration::from_secs(300), Duration::from_secs(60));
 /// cooldown.start(at(0), true);
@@ -54,31 +54,25 @@ impl Cooldown {
     }
 
     /// The same lengths, ending at `until`.
-    pub(super) const fn ending(self, until: Option<Timestamp>) -> Self {
+    pub(crate) const fn ending(self, until: Option<Timestamp>) -> Self {
         Self { until, ..self }
     }
 
-    pub(super) const fn after_up(&self) -> Duration {
+    pub(crate) const fn after_up(&self) -> Duration {
         self.after_up
     }
 
-    pub(super) fn write(&self, state: &mut Vec<u8>) {
+    /// Appends when it ends to a state.
+    pub fn write(&self, state: &mut Vec<u8>) {
         write_time(self.until, state);
     }
 
-    /// The same with what was written of another.
-    pub(super) fn read(self, reader: &mut StateReader<'_>) -> Result<Self, StateError> {
-        read_time(reader).map(|until| self.ending(until))
+    /// The same lengths with the end that was written of another.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`] for bytes that no cooldown writes.
+    pub fn read(self, reader: &mut StateReader<'_>) -> Result<Self, StateError> {
+        reader.time().map(|until| self.ending(until))
     }
-}
-
-pub(super) fn write_time(time: Option<Timestamp>, state: &mut Vec<u8>) {
-    state.push(u8::from(time.is_some()));
-    if let Some(time) = time {
-        state.extend(time.as_millis().to_le_bytes());
-    }
-}
-
-pub(super) fn read_time(reader: &mut StateReader<'_>) -> Result<Option<Timestamp>, StateError> {
-    Ok(if reader.flag()? { Some(Timestamp::from_millis(reader.i64()?)) } else { None })
 }
