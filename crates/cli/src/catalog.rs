@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use setpoint::{AlgorithmSpec, ConfigError, FailureSpec, Policy, RegisterError, Registry};
+use setpoint::{AlgorithmSpec, ConfigError, Policy, RegisterError, Registry};
 use setpoint_wasm::{Plugin, PluginHost, PluginHostBuilder};
 
 use crate::document::Document;
@@ -134,8 +134,8 @@ impl Catalog {
             },
         };
         policy.spec.algorithm.each_mut("spec.algorithm", &mut resolve)?;
-        if let FailureSpec::Algorithm(algorithm) = &mut policy.spec.on_failure {
-            algorithm.each_mut("spec.onFailure.algorithm", &mut resolve)?;
+        if let Some((field, algorithm)) = policy.spec.on_failure.algorithm_mut() {
+            algorithm.each_mut(&format!("spec.onFailure.{field}"), &mut resolve)?;
         }
         Ok(policy)
     }

@@ -57,7 +57,11 @@ const SIMULATE_EXAMPLES: &str = "Examples:
       request a row (TIMESTAMP,ContextTokens,GeneratedTokens).
   setpoint simulate --compare --policy mine.yaml --trace last-week.csv --report out.html
       Yours beside one of each school of algorithms.
-  setpoint simulate --scenario service.yaml --json | jq '.runs[].summary'";
+  setpoint simulate --scenario service.yaml --json | jq '.runs[].summary'
+
+A policy's metrics are found by name: utilization, queue, p95, p99, rate, inflight, and cpu, which
+is the utilization. Others, as memory or an External metric of a HorizontalPodAutoscaler manifest,
+are to be named in the scenario: `spec: { readings: { my_queue: inflight } }`.";
 
 #[derive(Debug, Args)]
 #[command(after_help = SIMULATE_EXAMPLES)]
@@ -100,14 +104,23 @@ const DECIDE_EXAMPLES: &str = "Examples:
 An observation is one JSON object a line:
   {\"now_ms\": 0, \"current\": 4, \"ready\": 4,
    \"readings\": {\"p99\": 620.0, \"gpu\": {\"missing\": \"scrape failed\"}}}
-`ready` defaults to `current`. A reading is a number, {missing|stale|invalid: why}, or {series: [1, 2]}.
+A reading is a number, {missing|stale|invalid: why}, or {series: [1, 2]}.
+`ready` counts the replicas that serve, `existing` those in any state. Both default to `current`;
+with `instances`, to how many of those serve and how many there are.
 Where single instances are known, a reading can be a sample each:
   {\"now_ms\": 60000, \"current\": 2, \"instances\": [{\"name\": \"a\"},
     {\"name\": \"b\", \"ready\": false, \"ready_since_ms\": 50000, \"started_ms\": 50000}],
    \"readings\": {\"cpu\": {\"requests\": \"500m\", \"samples\": {\"a\": \"250m\",
     \"b\": {\"value\": \"1\", \"at_ms\": 55000, \"window_ms\": 15000}}}}}
-`existing` counts replicas in any state; `last_action` ({at_ms, from, to, applied}) tells of the last
-change, which is else taken from the counts.";
+An instance that says no more than its name runs, is ready, and has been for long.
+  phase        Pending, Running (default), Succeeded, Failed or Unknown, as a pod's
+  ready        true (default), false, \"unknown\", or null: nobody has said yet
+  started_ms   when it was started; null: not known. Default: long ago
+  terminating  whether it is being taken away. Default false
+`requests` of a metric is what each instance requests, or {instance: amount}: all of them for a
+utilization. A sample can be of an instance that isn't among `instances`: it is gone since.
+`last_action` ({at_ms, from, to, applied}) tells of the last change, which is
+else taken from the counts.";
 
 #[derive(Debug, Args)]
 #[command(after_help = DECIDE_EXAMPLES)]

@@ -9,7 +9,7 @@ mod watermark;
 use std::cell::Cell;
 use std::fmt::{self, Write as _};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
@@ -19,6 +19,7 @@ use setpoint::ReasonRecord;
 use crate::check::Check;
 use crate::cli::{ConformanceArguments, ConformanceSuite};
 use crate::error::BadInput;
+use crate::lines::Lines;
 use crate::output::{self, BOLD, RED};
 use crate::progress::Progress;
 
@@ -124,18 +125,17 @@ fn replay(
     let compressed = path.extension().is_some_and(|extension| extension == "gz");
     let plain: Box<dyn Read + '_> =
         if compressed { Box::new(MultiGzDecoder::new(BufReader::new(counted))) } else { Box::new(counted) };
-    let mut lines = BufReader::new(plain);
-    let mut line = Vec::new();
+    let mut lines = Lines::new(BufReader::new(plain), LONGEST_LINE);
     let mut scenarios = 0;
-    for number in 1.. {
-        let how = match read_line(&mut lines, &mut line) {
-            Ok(Line::End) => break,
-            Ok(Line::Whole) if line.trim_ascii().is_empty() => continue,
-            Ok(Line::Whole) => replay_line(&line, suite),
-            Ok(Line::TooLong) => Some(unreadable("the line is longer than 64 MiB, which no scenario is")),
+    loop {
+        let how = match lines.next() {
+            Ok(None) => break,
+            Ok(Some(Ok(line))) => replay_line(line, suite),
+            Ok(Some(Err(unfit))) => Some(unreadable(unfit)),
             // What was replayed before it counts.
             Err(error) if scenarios > 0 => {
-                report.fail(show, path, number, unreadable(format_args!("the rest can't be read: {error}")));
+                let how = unreadable(format_args!("the rest can't be read: {error}"));
+                report.fail(show, path, lines.number(), how);
                 break;
             }
             Err(error) => return Err(failed(&error)),
@@ -143,7 +143,7 @@ fn replay(
         scenarios += 1;
         match how {
             None => report.passed += 1,
-            Some(how) => report.fail(show, path, number, how),
+            Some(how) => report.fail(show, path, lines.number(), how),
         }
         progress(read.get() as f64 / size as f64);
     }
@@ -152,11 +152,8 @@ fn replay(
 }
 
 /// Replays the scenario on a line. None: it passed.
-fn replay_line(line: &[u8], suite: &dyn Suite) -> Option<How> {
-    let Ok(text) = std::str::from_utf8(line.trim_ascii_end()) else {
-        return Some(unreadable("not UTF-8 text"));
-    };
-    match suite.run(text) {
+fn replay_line(line: &str, suite: &dyn Suite) -> Option<How> {
+    match suite.run(line) {
         Ok(Outcome { id, note, difference }) => {
             difference.map(|difference| How::Differs { scenario: id, note, difference })
         }
@@ -167,28 +164,6 @@ fn replay_line(line: &[u8], suite: &dyn Suite) -> Option<How> {
 
 fn unreadable(error: impl fmt::Display) -> How {
     How::Unreadable { error: error.to_string() }
-}
-
-/// What there was to read.
-enum Line {
-    Whole,
-    TooLong,
-    End,
-}
-
-/// Reads the next line into `line`; of one that is too long the rest is skipped.
-fn read_line(lines: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Line> {
-    let mut next = |line: &mut Vec<u8>| {
-        line.clear();
-        lines.take(LONGEST_LINE).read_until(b'\n', line)
-    };
-    match next(line)? {
-        0 => return Ok(Line::End),
-        length if (length as u64) < LONGEST_LINE => return Ok(Line::Whole),
-        _ => {}
-    }
-    while !line.ends_with(b"\n") && next(line)? > 0 {}
-    Ok(Line::TooLong)
 }
 
 impl Report {

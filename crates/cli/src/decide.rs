@@ -1,7 +1,9 @@
 //! `setpoint decide`.
+#![doc = include_str!("../docs/decide.md")]
 
 mod decided;
 mod explain;
+mod measurement;
 mod observation;
 
 use std::fs::File;
@@ -11,10 +13,12 @@ use std::path::Path;
 use setpoint::{AlgorithmManager, Trace};
 
 use self::decided::Decided;
+use self::measurement::measurements;
 use self::observation::Observed;
 use crate::catalog::Catalog;
 use crate::cli::DecideArguments;
 use crate::error::BadInput;
+use crate::lines::Lines;
 use crate::measured;
 use crate::output;
 
@@ -47,14 +51,15 @@ pub(crate) fn run(arguments: &DecideArguments) -> Result<(), BadInput> {
         let decision = manager
             .decide(workload, &look, &mut trace)
             .expect("the workload was just added, and has a reading for each metric");
-        let decided = Decided::new(&decision, &look, metrics, &trace);
         if arguments.json {
+            let measured = measurements(metrics, &look, &trace);
+            let decided = Decided::new(&decision, &measured, metrics, &trace);
             out.push_str(&serde_json::to_string(&decided).expect("a decision is plain data"));
             out.push('\n');
         } else if arguments.explain {
-            explain::whole(&decided, &mut out);
+            explain::whole(&decision, &measurements(metrics, &look, &trace), metrics, &trace, &mut out);
         } else {
-            explain::steps(&decided, &mut out);
+            explain::steps(&decision, metrics, &trace, &mut out);
         }
         Ok(())
     })?;
@@ -67,30 +72,21 @@ pub(crate) fn run(arguments: &DecideArguments) -> Result<(), BadInput> {
 
 /// Calls `each` with every line that isn't blank, and where it stands.
 fn each_line(path: &Path, mut each: impl FnMut(&str, &str) -> Result<(), BadInput>) -> Result<(), BadInput> {
-    let (name, mut input): (String, Box<dyn BufRead>) = if path == Path::new("-") {
+    let (name, input): (String, Box<dyn BufRead>) = if path == Path::new("-") {
         ("standard input".to_owned(), Box::new(io::stdin().lock()))
     } else {
         let file = File::open(path).map_err(|error| BadInput::file(path, "read", &error))?;
         (path.display().to_string(), Box::new(BufReader::new(file)))
     };
-    let mut line = Vec::new();
-    for number in 1.. {
-        line.clear();
-        let place = format!("{name}:{number}");
-        let read = io::Read::take(&mut input, LONGEST_LINE)
-            .read_until(b'\n', &mut line)
-            .map_err(|error| BadInput::at(&place, format_args!("can't be read: {error}")))?;
-        if read == 0 {
-            break;
-        }
-        if read as u64 == LONGEST_LINE {
-            return Err(BadInput::at(&place, "the line is longer than 1 MiB"));
-        }
-        let text = std::str::from_utf8(&line).map_err(|_| BadInput::at(&place, "not UTF-8 text"))?;
-        let text = if number == 1 { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
-        if !text.trim().is_empty() {
-            each(&place, text)?;
+    let mut lines = Lines::new(input, LONGEST_LINE);
+    loop {
+        let read = lines.next().map(|line| line.map(|line| line.map(str::to_owned)));
+        let place = format!("{name}:{}", lines.number());
+        match read {
+            Ok(None) => return Ok(()),
+            Ok(Some(Ok(line))) => each(&place, &line)?,
+            Ok(Some(Err(unfit))) => return Err(BadInput::at(place, unfit)),
+            Err(error) => return Err(BadInput::at(place, format_args!("can't be read: {error}"))),
         }
     }
-    Ok(())
 }

@@ -1,12 +1,16 @@
 //! `setpoint lint`: what a policy says, and can't do.
 
+mod advice;
 mod bounds;
+mod budget;
+mod cause;
 mod fields;
 mod finding;
 mod load;
 mod probe;
 mod rate;
 mod rates;
+mod stopped;
 mod subject;
 mod tolerance;
 mod windows;
@@ -17,7 +21,9 @@ use std::path::Path;
 use serde::Serialize;
 use setpoint_sim::Load;
 
+use self::budget::Budget;
 use self::finding::{Finding, Level};
+use self::load::Cycle;
 use self::subject::Subject;
 use crate::catalog::Catalog;
 use crate::check::Check;
@@ -42,16 +48,28 @@ struct Report {
     files: usize,
     errors: usize,
     warnings: usize,
+    /// What could not be found out.
+    notes: usize,
     findings: Vec<Placed>,
 }
 
 pub(crate) fn run(arguments: &LintArguments) -> Result<Check, BadInput> {
     let mut catalog = Catalog::new(arguments.plugins.plugins.as_deref())?;
-    let load = arguments.trace.as_deref().map(open_load).transpose()?;
     let mut findings = Vec::new();
+    let cycle = match arguments.trace.as_deref() {
+        None => None,
+        Some(trace) => {
+            let cycle = Cycle::of(&open_load(trace)?);
+            if cycle.is_none() {
+                let file = trace.display().to_string();
+                findings.push(Placed { file, line: 1, column: 1, finding: load::no_cycle() });
+            }
+            cycle
+        }
+    };
     for path in &arguments.files {
         let document = Document::open(path)?;
-        let mut found = lint(&mut catalog, &document, path, load.as_ref());
+        let mut found = lint(&mut catalog, &document, path, cycle);
         found.sort_by_key(|finding| document.position(&finding.field));
         findings.extend(found.into_iter().map(|finding| {
             let (line, column) = document.position(&finding.field);
@@ -59,8 +77,8 @@ pub(crate) fn run(arguments: &LintArguments) -> Result<Check, BadInput> {
         }));
     }
     let count = |level| findings.iter().filter(|it| it.finding.level == level).count();
-    let (errors, warnings) = (count(Level::Error), count(Level::Warning));
-    let report = Report { files: arguments.files.len(), errors, warnings, findings };
+    let (errors, warnings, notes) = (count(Level::Error), count(Level::Warning), count(Level::Note));
+    let report = Report { files: arguments.files.len(), errors, warnings, notes, findings };
     if arguments.json {
         output::print_json(&report)?;
     } else {
@@ -74,7 +92,7 @@ fn open_load(path: &Path) -> Result<Load, BadInput> {
     Ok(load)
 }
 
-fn lint(catalog: &mut Catalog, document: &Document, path: &Path, load: Option<&Load>) -> Vec<Finding> {
+fn lint(catalog: &mut Catalog, document: &Document, path: &Path, cycle: Option<Cycle>) -> Vec<Finding> {
     let subject = catalog
         .read_policy(document, path)
         .and_then(|policy| Subject::new(document, policy, catalog.registry()).map_err(|error| error.under("spec")));
@@ -87,9 +105,10 @@ fn lint(catalog: &mut Catalog, document: &Document, path: &Path, load: Option<&L
     rates::check(&subject, &mut found);
     tolerance::check(&subject, &mut found);
     fields::check(&subject, &mut found);
-    bounds::check(&subject, catalog.registry(), &mut found);
-    if let Some(load) = load {
-        load::check(&subject, catalog.registry(), load, &mut found);
+    let mut budget = Budget::new();
+    bounds::check(&subject, catalog.registry(), &mut budget, &mut found);
+    if let Some(cycle) = cycle {
+        load::check(&subject, catalog.registry(), cycle, &mut budget, &mut found);
     }
     found
 }
@@ -102,14 +121,13 @@ fn render(report: &Report) -> String {
         let style = match level {
             Level::Error => RED,
             Level::Warning => YELLOW,
+            Level::Note => BOLD,
         };
         let (colour, field) = (style.render(), if field.is_empty() { "the document" } else { field });
         let _ =
             writeln!(out, "{bold}{file}:{line}:{column}{reset}: {colour}{level}{reset}: {field} {dim}[{rule}]{reset}");
         let _ = writeln!(out, "    why      {why}");
-        if !instead.is_empty() {
-            let _ = writeln!(out, "    instead  {instead}");
-        }
+        let _ = writeln!(out, "    instead  {instead}");
     }
     if !report.findings.is_empty() {
         out.push('\n');
@@ -117,6 +135,10 @@ fn render(report: &Report) -> String {
     let many = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let (files, errors, warnings) =
         (many(report.files, "file"), many(report.errors, "error"), many(report.warnings, "warning"));
-    let _ = writeln!(out, "{files}: {errors}, {warnings}");
+    let _ = write!(out, "{files}: {errors}, {warnings}");
+    if report.notes > 0 {
+        let _ = write!(out, ", {}", many(report.notes, "note"));
+    }
+    out.push('\n');
     out
 }

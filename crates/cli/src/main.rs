@@ -8,6 +8,7 @@ mod conformance;
 mod decide;
 mod document;
 mod error;
+mod lines;
 mod lint;
 mod measured;
 mod output;

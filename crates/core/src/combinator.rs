@@ -12,9 +12,9 @@ use crate::algorithm::ScalingAlgorithm;
 use crate::config::ConfigError;
 use crate::failure::EvaluateError;
 use crate::observation::Observation;
-use crate::proposal::{Hold, Need, Proposal};
+use crate::proposal::{Need, Proposal};
 use crate::state::{StateError, StateReader};
-use crate::trace::{Direction, Effect, Reason, Trace};
+use crate::trace::{Direction, Effect, Hold, Reason, Trace};
 
 /// One answer made of several algorithms' by a [`Rule`], and kept between floors and ceilings.
 ///
@@ -174,20 +174,16 @@ impl ScalingAlgorithm for Combined {
         }
         let parts = self.members.iter().map(|_| reader.part()).collect::<Result<Vec<_>, _>>()?;
         reader.end()?;
-        let mut before: Vec<Vec<u8>> = Vec::new();
-        for index in 0..self.members.len() {
-            let mut own = Vec::new();
-            let restored =
-                self.members[index].snapshot(&mut own).and_then(|()| self.members[index].restore(parts[index]));
-            if let Err(error) = restored {
-                // On an error nothing has changed.
-                for (member, own) in self.members.iter_mut().zip(&before) {
-                    member.restore(own)?;
-                }
-                return Err(error);
-            }
-            before.push(own);
+        let mut before = vec![Vec::new(); self.members.len()];
+        let mut members = self.members.iter_mut().zip(&mut before);
+        members.try_for_each(|(member, own)| member.snapshot(own))?;
+        let mut members = self.members.iter_mut().zip(parts);
+        let restored = members.try_for_each(|(member, part)| member.restore(part));
+        if restored.is_err() {
+            // On an error nothing has changed.
+            let mut members = self.members.iter_mut().zip(&before);
+            members.try_for_each(|(member, own)| member.restore(own))?;
         }
-        Ok(())
+        restored
     }
 }

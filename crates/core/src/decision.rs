@@ -32,7 +32,7 @@ pub enum Outcome {
     NoOpinion,
     /// The algorithm asked for hands off.
     Suspend,
-    /// The algorithm failed, and the policy's declared fallback answered.
+    /// The algorithm failed or is in quarantine, and the policy's declared fallback answered.
     Fallback,
 }
 

@@ -1,6 +1,23 @@
-//! How an algorithm can fail to answer.
+//! How an algorithm can fail to answer, and what is done about it.
+//!
+#![doc = include_str!("../docs/failure.md")]
+
+mod fact;
+pub(crate) mod fallback;
+mod health;
+pub(crate) mod quarantine;
+mod spec;
 
 use std::fmt;
+
+use serde::Serialize;
+
+pub use self::fact::Fact;
+pub use self::health::{FailureTotals, Health};
+pub use self::spec::{Backoff, FailureSpec, FallbackSpec, LastGoodSpec, QuarantineSpec};
+
+/// The stage of everything around failures, as policies call it.
+pub(crate) const STAGE: &str = "onFailure";
 
 /// Why an algorithm could not answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,7 +31,8 @@ pub struct EvaluateError {
 }
 
 /// The kinds of failure, for those who count or react to them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FailureKind {
     /// The algorithm said itself that it can't answer.
@@ -27,6 +45,21 @@ pub enum FailureKind {
     Resources,
     /// It crashed.
     Trap,
+}
+
+impl FailureKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Refused, Self::Nonsense, Self::Deadline, Self::Resources, Self::Trap];
+
+    /// Whether it counts for a quarantine: all but a refusal do.
+    ///
+    /// An algorithm that refuses ran within its limits and said no, often for want of something that is not its own:
+    /// calling it again costs no more than any other call. So a refusal neither adds to the failures in a row nor ends
+    /// the row, and after a quarantine it decides nothing: the next call is a trial too.
+    #[must_use]
+    pub const fn is_fault(self) -> bool {
+        !matches!(self, Self::Refused)
+    }
 }
 
 impl fmt::Display for FailureKind {

@@ -3,12 +3,14 @@
 pub mod aibrix;
 mod algorithm;
 mod bounds;
+#[doc = include_str!("../docs/choosing.md")]
+pub mod choosing {}
 mod capability;
 pub mod combinator;
 mod comparison;
 mod config;
 mod decision;
-mod failure;
+pub mod failure;
 mod handler;
 pub mod hpa;
 mod instance;
@@ -21,6 +23,7 @@ mod policy;
 mod proposal;
 mod quantity;
 mod registry;
+mod rounding;
 mod stage;
 mod state;
 mod time;
@@ -41,7 +44,9 @@ pub use capability::{Capability, MetricNeed, Needs};
 pub use combinator::{Combined, Member};
 pub use config::{ConfigError, near_miss, parse_config, read_config};
 pub use decision::{Decision, Outcome};
-pub use failure::{EvaluateError, FailureKind};
+pub use failure::{
+    Backoff, EvaluateError, FailureKind, FailureSpec, FailureTotals, FallbackSpec, Health, LastGoodSpec, QuarantineSpec,
+};
 pub use handler::memory::InMemoryHandler;
 pub use handler::{BoxFuture, HandlerError, Instance, ResourceHandler, Update};
 pub use hpa::{Behavior, Hpa, HpaConfig};
@@ -49,10 +54,8 @@ pub use instance::{InstanceState, Phase, Readiness, Sample, Samples};
 pub use manager::{AlgorithmManager, ReadingsMismatch, Reconfigured, WorkloadError, WorkloadId};
 pub use metric::{Metric, MetricKind, Reading, Target};
 pub use observation::{Action, Observation};
-pub use policy::{
-    AlgorithmSpec, FailureSpec, HoldOutsideBounds, MemberSpec, Metadata, Policy, PolicySpec, StageSpec, TargetRef,
-};
-pub use proposal::{Hold, Need, Proposal};
+pub use policy::{AlgorithmSpec, HoldOutsideBounds, MemberSpec, Metadata, Policy, PolicySpec, StageSpec, TargetRef};
+pub use proposal::{Need, Proposal};
 pub use quantity::{Quantity, QuantityError};
 pub use registry::{
     AlgorithmFactory, CombinatorFactory, Description, RegisterError, Registry, Setup, StageFactory, algorithm_factory,
@@ -66,6 +69,8 @@ pub use stage::smoothed::{Smoothed, SmoothedConfig};
 pub use stage::stabilized::{Stabilized, StabilizedConfig};
 pub use state::{StateError, StateReader, write_time};
 pub use time::{Span, Timestamp};
-pub use trace::{DetailedReason, Direction, Effect, Judged, Mark, Reason, ReasonRecord, TextId, Trace};
+pub use trace::{
+    DetailedReason, Direction, Effect, Hold, Judged, Lasting, Mark, Reason, ReasonRecord, Short, TextId, Trace,
+};
 pub use units::{Fraction, Positive, RangeError, SmoothingFactor, StepDown, StepUp, Tolerance, Tolerances, Weight};
 pub use watermark::{Watermark, WatermarkConfig};

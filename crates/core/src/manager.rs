@@ -7,6 +7,7 @@ use std::fmt;
 use self::workload::Workload;
 use crate::config::ConfigError;
 use crate::decision::Decision;
+use crate::failure::Health;
 use crate::observation::Observation;
 use crate::policy::PolicySpec;
 use crate::registry::Registry;
@@ -198,7 +199,16 @@ impl AlgorithmManager {
         Ok(self.workload(id)?.restore(state)?)
     }
 
-    /// Gives a workload another policy and, where it fits, keeps its state.
+    /// How a workload's algorithm is and has been: failures in a row, until when it is left alone, and totals to
+    /// export. None when there is no such workload.
+    #[must_use]
+    pub fn health(&self, id: WorkloadId) -> Option<Health> {
+        let slot = self.slots.get(id.index as usize).filter(|slot| slot.generation == id.generation)?;
+        slot.workload.as_ref().map(Workload::health)
+    }
+
+    /// Gives a workload another policy and, where it fits, keeps its state. A quarantine ends with the policy under which
+    /// it began: the new one's algorithm is called at the next look.
     ///
     /// # Errors
     ///
@@ -215,6 +225,7 @@ impl AlgorithmManager {
             Ok(()) => Reconfigured::StateKept,
             Err(error) => Reconfigured::StateReset(error),
         };
+        next.inherit(workload);
         *workload = next;
         Ok(outcome)
     }

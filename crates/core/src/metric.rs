@@ -65,9 +65,9 @@ impl Metric {
             );
             return Err(ConfigError::new("target.value", message));
         }
-        match (&self.container, kind) {
-            (None, MetricKind::ContainerResource) => {
-                Err(ConfigError::new("container", "a metric of type ContainerResource needs a container"))
+        match (self.container.as_deref(), kind) {
+            (None | Some(""), MetricKind::ContainerResource) => {
+                Err(ConfigError::new("container", "a metric of type ContainerResource needs a container's name"))
             }
             (Some(_), other) if other != MetricKind::ContainerResource => {
                 let message = format!("a metric of type {other:?} has no container; ContainerResource has");

@@ -12,6 +12,7 @@ use crate::bounds::{Bounds, BoundsError};
 use crate::capability::Capability;
 use crate::combinator::Role;
 use crate::config::{ConfigError, parse_config};
+use crate::failure::{FailureSpec, QuarantineSpec};
 use crate::hpa::{Behavior, Manifest};
 use crate::metric::Metric;
 use crate::time::Span;
@@ -29,6 +30,15 @@ pub struct Policy {
     pub metadata: Metadata,
     /// What it says.
     pub spec: PolicySpec,
+}
+
+/// What a document says of itself, whatever else is in it.
+#[derive(Deserialize)]
+struct Header {
+    #[serde(rename = "apiVersion")]
+    _api_version: ApiVersion,
+    #[serde(rename = "kind")]
+    _kind: Kind,
 }
 
 /// The version of the document.
@@ -92,6 +102,10 @@ pub struct PolicySpec {
     /// What answers when the algorithm fails. Default: hold.
     #[serde(default)]
     pub on_failure: FailureSpec,
+    /// When an algorithm that goes on failing is left alone, and for how long. Default: after 3 failures in a row for
+    /// 30s, and for twice as long after each further one, up to 10m.
+    #[serde(default)]
+    pub quarantine: QuarantineSpec,
     /// What a hold does to a count that is outside the bounds. Default: correct it.
     #[serde(default)]
     pub hold_outside_bounds: HoldOutsideBounds,
@@ -283,21 +297,6 @@ impl JsonSchema for StageSpec {
     }
 }
 
-/// What answers when the algorithm fails: `hold`, `{ replicas: 6 }`, or `{ algorithm: { name: … } }`.
-///
-/// It answers in place of the algorithm and its stages; only bounds still apply.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum FailureSpec {
-    /// Keep the current count.
-    #[default]
-    Hold,
-    /// A static count.
-    Replicas(u32),
-    /// Another algorithm. When that fails too, hold.
-    Algorithm(AlgorithmSpec),
-}
-
 /// What a hold does to a count that is outside the bounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -326,6 +325,8 @@ impl Policy {
         if Manifest::is_one(document) {
             return Ok(Manifest::from_value(document)?.policy());
         }
+        // Before the rest, which makes sense only in a document of this kind and version.
+        let _: Header = parse_config(document)?;
         let policy: Self = parse_config(document)?;
         if policy.metadata.name.is_empty() {
             return Err(ConfigError::new("metadata.name", "a policy needs a name"));
@@ -352,6 +353,7 @@ impl PolicySpec {
             stages: Vec::new(),
             behavior: None,
             on_failure: FailureSpec::default(),
+            quarantine: QuarantineSpec::default(),
             hold_outside_bounds: HoldOutsideBounds::default(),
         };
         spec.check()?;
@@ -376,6 +378,13 @@ impl PolicySpec {
     #[must_use]
     pub fn with_on_failure(mut self, on_failure: FailureSpec) -> Self {
         self.on_failure = on_failure;
+        self
+    }
+
+    /// The same with another quarantine.
+    #[must_use]
+    pub const fn with_quarantine(mut self, quarantine: QuarantineSpec) -> Self {
+        self.quarantine = quarantine;
         self
     }
 
@@ -419,10 +428,8 @@ impl PolicySpec {
             behavior.check().map_err(|error| error.under("behavior"))?;
         }
         self.algorithm.check().map_err(|error| error.under("algorithm"))?;
-        if let FailureSpec::Algorithm(algorithm) = &self.on_failure {
-            algorithm.check().map_err(|error| error.under("onFailure.algorithm"))?;
-        }
-        Ok(())
+        self.on_failure.check(self.interval).map_err(|error| error.under("onFailure"))?;
+        self.quarantine.check().map_err(|error| error.under("quarantine"))
     }
 }
 
@@ -430,7 +437,7 @@ impl AlgorithmSpec {
     /// How deep combinators can be inside each other: more than anyone follows, and far from the end of a stack.
     const DEEPEST: usize = 8;
 
-    fn check(&self) -> Result<(), ConfigError> {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
         self.check_at(0)
     }
 

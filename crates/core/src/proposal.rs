@@ -1,9 +1,7 @@
 //! What an algorithm says, exact until the end.
 
-use serde::Serialize;
-
 use crate::failure::EvaluateError;
-use crate::trace::{Effect, Reason, Trace};
+use crate::trace::{Effect, Hold, Reason, Trace};
 use crate::units::Tolerances;
 
 /// What an algorithm says.
@@ -20,27 +18,21 @@ pub enum Proposal {
     Suspend,
 }
 
+impl Proposal {
+    /// The same with its need settled, if it has one.
+    #[inline]
+    pub(crate) fn settled(self, current: u32, trace: &mut Trace) -> Self {
+        match self {
+            Self::Need(need) => Self::Need(need.settle(current, trace)),
+            other => other,
+        }
+    }
+}
+
 impl From<Need> for Proposal {
     fn from(need: Need) -> Self {
         Self::Need(need)
     }
-}
-
-/// Why an algorithm holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Hold {
-    /// No metric has a usable reading.
-    NoReadings,
-    /// The weights of the metrics with a usable reading add up to zero.
-    ZeroTotalWeight,
-    /// There are no replicas for a ratio to multiply.
-    AtZero,
-    /// Some metrics have no usable reading, and without them nothing is taken away.
-    ShrinkBlocked,
-    /// The algorithm's own reason, which it wrote into the trace.
-    Said,
 }
 
 impl From<u32> for Need {

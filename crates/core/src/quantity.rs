@@ -30,10 +30,18 @@ pub struct Quantity {
 
 /// A text that is no quantity.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a quantity such as \"500m\", \"1.5\" or \"2Gi\"")]
+#[error("{text:?} is not a quantity such as \"500m\", \"1.5\" or \"2Gi\"{}", hint(text))]
 pub struct QuantityError {
     /// The text.
     pub text: String,
+}
+
+/// How a percentage is written as a quantity.
+fn hint(text: &str) -> String {
+    match text.strip_suffix('%').and_then(|percent| percent.trim_end().parse::<f64>().ok()) {
+        Some(percent) => format!("; {percent} % is {}", percent / 100.0),
+        None => String::new(),
+    }
 }
 
 /// A quantity has no more digits than its largest value, 2^63, with nine after the point; more is nonsense.
@@ -259,6 +267,14 @@ mod tests {
         for (text, want) in cases {
             assert_eq!(text.parse().ok().map(Quantity::milli), want, "{text}");
         }
+    }
+
+    #[test]
+    fn a_percentage_is_refused_with_the_quantity_that_it_is() {
+        let error = |text: &str| text.parse::<Quantity>().expect_err(text).to_string();
+        assert!(error("10%").ends_with("; 10 % is 0.1"), "{}", error("10%"));
+        assert!(error("12.5 %").ends_with("; 12.5 % is 0.125"), "{}", error("12.5 %"));
+        assert!(error("many%").ends_with("\"2Gi\""), "{}", error("many%"));
     }
 
     #[test]

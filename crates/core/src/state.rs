@@ -71,6 +71,16 @@ impl<'a> StateReader<'a> {
         if found == version { Ok(reader) } else { Err(StateError::Version { part, found, known: version }) }
     }
 
+    /// The same for a part that reads what its earlier versions wrote too: every version from 1 to `known`. Gives the
+    /// one that was found.
+    pub(crate) fn up_to(part: &'static str, known: u8, state: &'a [u8]) -> Result<(u8, Self), StateError> {
+        let mut reader = Self { part, rest: state };
+        match reader.u8()? {
+            found if (1..=known).contains(&found) => Ok((found, reader)),
+            found => Err(StateError::Version { part, found, known }),
+        }
+    }
+
     /// For a part of something that has a version.
     #[cfg(test)]
     pub(crate) const fn unversioned(part: &'static str, state: &'a [u8]) -> Self {

@@ -1,5 +1,6 @@
 //! Why: a typed record of each stage's effect. Text is only a rendering of it.
 
+mod lasting;
 mod record;
 mod render;
 
@@ -9,14 +10,15 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::aibrix;
+use crate::failure::FailureKind;
 use crate::hpa::PolicyKind;
-use crate::proposal::Hold;
 use crate::time::Timestamp;
 use crate::units::Tolerances;
 
+pub use self::lasting::Lasting;
 pub(crate) use self::record::millis;
 pub use self::record::{DetailedReason, ReasonRecord};
-pub(crate) use self::render::Short;
+pub use self::render::Short;
 
 /// The reasons of one decision, in the order in which they took effect.
 ///
@@ -116,7 +118,9 @@ impl Trace {
         }
     }
 
-    fn kept(&self, id: TextId) -> &str {
+    /// The text that [`keep`](Self::keep) kept; empty if the trace was cleared since.
+    #[must_use]
+    pub fn kept(&self, id: TextId) -> &str {
         self.text.get(id.start..id.end).unwrap_or_default()
     }
 }
@@ -165,6 +169,23 @@ pub enum Direction {
     Up,
     /// Towards fewer.
     Down,
+}
+
+/// Why an algorithm holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Hold {
+    /// No metric has a usable reading.
+    NoReadings,
+    /// The weights of the metrics with a usable reading add up to zero.
+    ZeroTotalWeight,
+    /// There are no replicas for a ratio to multiply.
+    AtZero,
+    /// Some metrics have no usable reading, and without them nothing is taken away.
+    ShrinkBlocked,
+    /// The algorithm's own reason, which it wrote into the trace.
+    Said,
 }
 
 /// What a stage did. Metrics are numbered as the policy lists them.
@@ -263,13 +284,15 @@ pub enum Effect {
     Proposed {
         /// The metric.
         metric: usize,
-        /// What was measured: a percentage, or an amount in units.
+        /// What was measured: a percentage, or an amount in units. Of a total it is each replica's share, or where there
+        /// are no replicas the total itself.
         usage: f64,
         /// What it is compared with.
         target: f64,
         /// Whether both are percentages.
         utilization: bool,
-        /// The ratio of the two, with assumptions for instances that aren't known.
+        /// The ratio of the two, with assumptions for instances that aren't known. Not finite where there are no replicas
+        /// to share a total.
         ratio: f64,
         /// How many replicas the ratio multiplies; none where it multiplies nothing, as for an average of a total.
         counted: Option<u32>,
@@ -310,7 +333,7 @@ pub enum Effect {
         #[serde(rename = "left_ms", serialize_with = "record::millis")]
         left: Duration,
     },
-    /// `behavior` has this direction switched off.
+    /// `behavior` has this direction switched off: `selectPolicy: Disabled`.
     DirectionDisabled {
         /// The direction.
         direction: Direction,
@@ -322,7 +345,7 @@ pub enum Effect {
     },
     /// The count is outside the bounds, which is corrected before anything else.
     OutsideBounds,
-    /// Nobody but its owner starts a workload that was stopped by hand.
+    /// There are no replicas, and the last one wasn't taken away by what decides here: whoever did starts it again.
     ScalingDisabled,
     /// Rounded up to whole replicas.
     RoundedUp,
@@ -333,10 +356,14 @@ pub enum Effect {
     },
     /// The algorithm failed.
     Failed {
+        /// What kind of failure.
+        cause: FailureKind,
         /// How.
         #[serde(skip)]
         message: TextId,
     },
+    /// What else happened around a failure.
+    Failure(crate::failure::Fact),
     /// The policy's fallback answered in place of a failed algorithm.
     FellBack {
         /// To what.
@@ -391,6 +418,7 @@ impl Effect {
 /// How a metric's ratio became its proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Judged {
     /// The ratio was multiplied out.
     Multiplied,
@@ -398,4 +426,6 @@ pub enum Judged {
     WithinTolerance,
     /// What was assumed for unknown instances turned the direction: as it is.
     DirectionTurned,
+    /// There are no replicas to multiply or to share: the total, divided by the target, is the proposal.
+    FromZero,
 }

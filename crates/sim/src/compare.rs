@@ -134,14 +134,14 @@ pub fn simulate(
 fn sources(scenario: &Scenario, policy: &Policy) -> Result<Vec<Source>, ConfigError> {
     let find = |(index, metric): (usize, &setpoint::Metric)| {
         scenario.source(&metric.name).ok_or_else(|| {
-            let known: Vec<&str> = scenario.metric_names().collect();
+            let (name, known): (&str, Vec<&str>) = (&metric.name, scenario.metric_names().collect());
             ConfigError::new(
                 format!("spec.metrics[{index}].name"),
                 format!(
-                    "the scenario {:?} gives no reading called `{}`; {}",
+                    "the scenario {:?} gives no reading called `{name}`; {}; its `spec.readings` gives one of these \
+                     another name, as in `{{ {name}: inflight }}`",
                     scenario.name(),
-                    metric.name,
-                    near_miss(&metric.name, &known)
+                    near_miss(name, &known)
                 ),
             )
         })

@@ -52,6 +52,15 @@ struct Document {
     spec: Spec,
 }
 
+/// What a document says of itself, whatever else is in it.
+#[derive(Deserialize)]
+struct Header {
+    #[serde(rename = "apiVersion")]
+    _api_version: ApiVersion,
+    #[serde(rename = "kind")]
+    _kind: Kind,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 enum ApiVersion {
     #[serde(rename = "setpoint.dev/v1alpha1")]
@@ -276,6 +285,8 @@ impl Scenario {
     ///
     /// When a field is unknown, missing, of another type, out of range, or at odds with another.
     pub fn from_value(document: &serde_json::Value) -> Result<Self, ConfigError> {
+        // Before the rest, which makes sense only in a document of this kind and version.
+        let _: Header = parse_config(document)?;
         Self::try_from(parse_config::<Document>(document)?)
     }
 

@@ -93,8 +93,8 @@ enum Batch {
     Answered { alone: Vec<usize> },
     /// The store was gone before anybody was asked.
     Gone,
-    /// The store is gone, and nobody has an answer.
-    Failed,
+    /// The store is gone, and nobody has an answer: for want of memory, which may be others', or not.
+    Failed { crowded: bool },
 }
 
 type Answer = Result<Proposal, EvaluateError>;
@@ -264,9 +264,9 @@ impl Fleet {
                 alone.into_iter().for_each(|index| self.ask_each(index..index + 1, looks, into))
             }
             Batch::Gone => self.ask_each(run, looks, into),
-            Batch::Failed => {
+            Batch::Failed { crowded } => {
                 self.ask_each(run.clone(), looks, into);
-                if into[run].iter().all(Result::is_ok) {
+                if !crowded && into[run].iter().all(Result::is_ok) {
                     tracing::warn!(plugin = self.plugin.name(), "a plugin's batches fail, its workloads alone don't");
                     self.in_batches = false;
                 }
@@ -302,12 +302,13 @@ impl Fleet {
         let answers = match answers {
             Ok(answers) => answers,
             Err(error) => {
-                if error.kind == FailureKind::Resources {
+                let crowded = error.kind == FailureKind::Resources;
+                if crowded {
                     plugin.outgrown(&mut entered, &first.place);
                 } else {
                     plugin.break_up(&mut entered, &error);
                 }
-                return Batch::Failed;
+                return Batch::Failed { crowded };
             }
         };
         if full {

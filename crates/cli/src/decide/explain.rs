@@ -2,44 +2,49 @@
 
 use std::cmp::Ordering;
 use std::fmt::Write as _;
-use std::time::Duration;
 
-use setpoint::{DetailedReason, ReasonRecord, Target};
+use setpoint::{Decision, Direction, Effect, Metric, Reason, ReasonRecord, Short, Trace, failure};
 
-use super::decided::{Decided, Measurement};
+use super::measurement::Measurement;
 use crate::output::{BOLD, DIM};
 
 /// What, then why, step by step.
-pub(super) fn steps(decided: &Decided, out: &mut String) {
-    let Decided { now_ms, current, desired, reasons, .. } = decided;
+pub(super) fn steps(decision: &Decision, metrics: &[Metric], trace: &Trace, out: &mut String) {
     let (bold, reset) = (BOLD.render(), BOLD.render_reset());
-    let _ = writeln!(out, "{bold}t={now_ms} ms: {}{reset}", verdict(*current, *desired));
-    for DetailedReason { record: ReasonRecord { stage, from, to, text }, .. } in reasons {
-        let step = if from == to { String::new() } else { format!("{} -> {}: ", short(*from), short(*to)) };
+    let _ = writeln!(out, "{bold}t={} ms: {}{reset}", decision.now.as_millis(), verdict(decision));
+    for ReasonRecord { stage, from, to, text } in trace.records(metrics) {
+        let step = if from == to { String::new() } else { format!("{} -> {}: ", Short(from), Short(to)) };
         let _ = writeln!(out, "    {stage:<12} {step}{text}");
     }
 }
 
 /// The same with what was measured before, and what holds the count after.
-pub(super) fn whole(decided: &Decided, out: &mut String) {
-    let Decided { now_ms, current, desired, metrics, reasons, .. } = decided;
+pub(super) fn whole(
+    decision: &Decision,
+    measured: &[Measurement<'_>],
+    metrics: &[Metric],
+    trace: &Trace,
+    out: &mut String,
+) {
     let (bold, dim, reset) = (BOLD.render(), DIM.render(), BOLD.render_reset());
-    let _ = writeln!(out, "{bold}{}: {}{reset}", time(*now_ms), verdict(*current, *desired));
+    let _ = writeln!(out, "{bold}{}: {}{reset}", time(decision.now.as_millis()), verdict(decision));
+    let (reasons, records) = (trace.reasons(), trace.records(metrics));
     if let Some(cause) = cause(reasons) {
-        let _ = writeln!(out, "  because {cause}");
+        let _ = writeln!(out, "  because {}", records[cause].text);
     }
-    let width = metrics.iter().map(|metric| metric.name.chars().count()).max().unwrap_or(0);
+    let width = measured.iter().map(|metric| metric.name.chars().count()).max().unwrap_or(0);
     let _ = writeln!(out, "  {dim}measured{reset}");
-    for metric in metrics {
-        let _ = writeln!(out, "    {:<width$}  {}", metric.name, measured(metric));
+    for metric in measured {
+        let _ = writeln!(out, "    {:<width$}  {metric}", metric.name);
     }
     let _ = writeln!(out, "  {dim}decided{reset}");
-    let width = reasons.iter().map(|reason| reason.record.stage.chars().count()).max().unwrap_or(0);
-    for DetailedReason { record: ReasonRecord { stage, from, to, text }, .. } in reasons {
-        let step = if from == to { short(*to) } else { format!("{} -> {}", short(*from), short(*to)) };
+    let width = records.iter().map(|record| record.stage.chars().count()).max().unwrap_or(0);
+    for ReasonRecord { stage, from, to, text } in &records {
+        let (from, to) = (Short(*from), Short(*to));
+        let step = if from == to { to.to_string() } else { format!("{from} -> {to}") };
         let _ = writeln!(out, "    {stage:<width$}  {step:<14} {text}");
     }
-    let holds: Vec<String> = reasons.iter().filter_map(|reason| hold(reason, *now_ms)).collect();
+    let holds: Vec<String> = reasons.iter().filter_map(|reason| hold(reason, decision)).collect();
     if !holds.is_empty() {
         let _ = writeln!(out, "  {dim}holds{reset}");
         for hold in holds {
@@ -49,63 +54,54 @@ pub(super) fn whole(decided: &Decided, out: &mut String) {
     out.push('\n');
 }
 
-fn verdict(current: u32, desired: u32) -> String {
-    match desired.cmp(&current) {
+fn verdict(Decision { current, desired, .. }: &Decision) -> String {
+    match desired.cmp(current) {
         Ordering::Equal => format!("keep {current}"),
         Ordering::Greater => format!("{current} -> {desired}, {} more", desired - current),
         Ordering::Less => format!("{current} -> {desired}, {} fewer", current - desired),
     }
 }
 
-/// The last reason that says more than that a number became whole: what the count in the end hung on.
-fn cause(reasons: &[DetailedReason]) -> Option<&str> {
-    let decisive = |reason: &&DetailedReason| {
-        let record = &reason.record;
-        record.stage != "rounding" && reason.effect.get("kind").is_some_and(|kind| kind != "highest")
+/// The reason that the count in the end hung on: the last that says more than that a number became whole, or that
+/// the algorithm, for the reason before, wants to be left alone.
+fn cause(reasons: &[Reason]) -> Option<usize> {
+    let says_more = |reason: &Reason| match reason.effect {
+        Effect::RoundedUp | Effect::Highest { .. } | Effect::Suspended => false,
+        // That an algorithm is tried and answers again is news, but not why it answers what it does.
+        Effect::Failure(fact) => !matches!(fact, failure::Fact::Trial { .. } | failure::Fact::Recovered { .. }),
+        _ => true,
     };
+    let last = reasons.iter().rposition(says_more).or(reasons.len().checked_sub(1))?;
+    if !matches!(reasons[last].effect, Effect::Proposed { .. } | Effect::Unusable { .. }) {
+        return Some(last);
+    }
     // Of several proposals it was the highest, which the reason after them names.
-    let last = reasons.iter().rev().find(decisive)?;
-    let highest = reasons.iter().rev().find(|reason| reason.effect.get("kind").is_some_and(|kind| kind == "highest"));
-    match (last.effect.get("kind"), highest) {
-        (Some(kind), Some(highest)) if kind == "proposed" || kind == "unusable" => {
-            let metric = highest.effect.get("metric");
-            let won = |reason: &&DetailedReason| {
-                reason.effect.get("kind").is_some_and(|kind| kind == "proposed")
-                    && reason.effect.get("metric") == metric
-            };
-            reasons.iter().find(won).map(|reason| reason.record.text.as_str())
+    let highest = reasons.iter().rev().find_map(|reason| match reason.effect {
+        Effect::Highest { metric, .. } => Some(metric),
+        _ => None,
+    });
+    let won = |reason: &Reason| matches!(reason.effect, Effect::Proposed { metric, .. } if Some(metric) == highest);
+    reasons.iter().position(won).or(Some(last))
+}
+
+/// What goes on holding the count, and until when. A later reason can have led further: then that far.
+fn hold(reason: &Reason, decision: &Decision) -> Option<String> {
+    let lasting = reason.effect.lasting()?;
+    let desired = f64::from(decision.desired);
+    let held = match lasting.direction {
+        _ if matches!(reason.effect, Effect::Failure(failure::Fact::Quarantined { .. })) => {
+            "the algorithm is not asked".to_owned()
         }
-        _ => Some(&last.record.text),
-    }
-}
-
-fn measured(metric: &Measurement) -> String {
-    let Measurement { target, state, cause, reading, ratio, .. } = metric;
-    let target = match target {
-        Target::Value(value) => short(value.get()),
-        Target::AverageValue(value) => format!("{} a replica", short(value.get())),
-        Target::Utilization(percent) => format!("{} %", short(percent.get())),
+        _ if matches!(reason.effect, Effect::Failure(failure::Fact::LastGood { .. })) => {
+            format!("{} stands in", Short(reason.to))
+        }
+        Some(Direction::Up) => format!("no more than {}", Short(reason.to.max(desired))),
+        Some(Direction::Down) => format!("no fewer than {}", Short(reason.to.min(desired))),
+        None => format!("at {}", Short(desired)),
     };
-    match (reading, ratio) {
-        (Some(reading), Some(ratio)) => format!("{} against {target}, ratio {}", short(*reading), short(*ratio)),
-        (Some(reading), None) => format!("{} against {target}, which makes no ratio", short(*reading)),
-        (None, _) if cause.is_empty() => format!("no usable samples, against {target}"),
-        (None, _) => format!("{state}: {cause}"),
-    }
-}
-
-/// What goes on holding the count, and until when.
-fn hold(reason: &DetailedReason, now_ms: i64) -> Option<String> {
-    let until = reason.effect.get("until_ms")?.as_i64()?;
-    let left = Duration::from_millis(reason.effect.get("left_ms")?.as_u64()?);
-    let way = match reason.effect.get("direction")?.as_str()? {
-        "up" => "no more",
-        _ => "no fewer",
-    };
-    let to = short(reason.record.to);
-    let at = if now_ms >= SINCE_2001 { format!(", until {}", time(until)) } else { String::new() };
-    let left = humantime::format_duration(left);
-    Some(format!("{way} than {to} for {left}{at} ({})", reason.record.stage))
+    let until = lasting.until.as_millis();
+    let at = if decision.now.as_millis() >= SINCE_2001 { format!(", until {}", time(until)) } else { String::new() };
+    Some(format!("{held} for {}{at} ({})", humantime::format_duration(lasting.left), reason.stage))
 }
 
 /// Before this, in milliseconds since 1970, a time is taken as one since some start.
@@ -116,10 +112,4 @@ fn time(ms: i64) -> String {
         Ok(time) if ms >= SINCE_2001 => time.to_string(),
         _ => format!("t={ms} ms"),
     }
-}
-
-/// At most two digits after the point, and none that say nothing.
-fn short(number: f64) -> String {
-    let text = format!("{number:.2}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

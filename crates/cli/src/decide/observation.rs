@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, IntoDeserializer as _, MapAccess, Visitor};
 use setpoint::{
     Action, InstanceState, Metric, Observation, Phase, Quantity, Readiness, Reading, Sample, Timestamp, read_config,
 };
@@ -22,7 +24,7 @@ pub(super) struct Observed {
     existing: Option<u32>,
     instances: Option<Vec<Instance>>,
     last_action: Option<LastAction>,
-    readings: Readings,
+    readings: Once<Written>,
 }
 
 /// One instance. What says nothing of itself runs and is ready, and has been for long.
@@ -65,9 +67,9 @@ struct LastAction {
     applied: bool,
 }
 
-/// Readings by name, each given once.
+/// Things by name, each given once.
 #[derive(Debug)]
-struct Readings(BTreeMap<String, Written>);
+struct Once<T>(BTreeMap<String, T>);
 
 /// A reading as it is written: a number, why there is none, or the values it is made of.
 #[derive(Debug)]
@@ -77,7 +79,7 @@ enum Written {
     Stale(String),
     Invalid(String),
     Series(Vec<Quantity>),
-    Samples { samples: BTreeMap<String, WrittenSample>, requests: Option<Requests> },
+    Samples { samples: Once<WrittenSample>, requests: Option<Requests> },
 }
 
 /// A sample: an amount, or one with its time.
@@ -101,11 +103,10 @@ struct TimedSample {
 }
 
 /// What instances request: each the same, or by name.
-#[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "requests are an amount for each, such as \"500m\", or one by instance name")]
+#[derive(Debug)]
 enum Requests {
     Each(Quantity),
-    ByName(BTreeMap<String, Quantity>),
+    ByName(Once<Quantity>),
 }
 
 /// Long before any time that an observation tells of, with room for arithmetic.
@@ -140,13 +141,19 @@ impl Observed {
                 return Err(format!("instances[{index}].name: there is another instance called {:?}", instance.name));
             }
         }
-        let sampled = self.readings.0.iter().find(|(_, written)| matches!(written, Written::Samples { .. }));
-        match sampled {
-            Some((name, _)) if self.instances.is_none() => {
-                Err(format!("readings.{name}: samples need `instances`, the list of those that there are"))
+        for (name, written) in &self.readings.0 {
+            let Written::Samples { requests, .. } = written else { continue };
+            if self.instances.is_none() {
+                return Err(format!("readings.{name}: samples need `instances`, the list of those that there are"));
             }
-            _ => Ok(()),
+            // A sample can be of one that is gone since. What nobody requests is a slip.
+            if let Some(Requests::ByName(by_name)) = requests
+                && let Some(unknown) = by_name.0.keys().find(|instance| !names.contains(instance))
+            {
+                return Err(format!("readings.{name}.requests.{unknown}: there is no instance called {unknown:?}"));
+            }
         }
+        Ok(())
     }
 
     /// What was measured of each metric, in their order. A metric without a reading is missing.
@@ -173,14 +180,15 @@ impl Observed {
                 let known: BTreeSet<&str> = instances.iter().map(|instance| instance.name.as_str()).collect();
                 let request = |instance: &Instance| match requests.as_ref()? {
                     Requests::Each(amount) => Some(amount.milli()),
-                    Requests::ByName(by_name) => by_name.get(&instance.name).map(|amount| amount.milli()),
+                    Requests::ByName(by_name) => by_name.0.get(&instance.name).map(|amount| amount.milli()),
                 };
                 // One that isn't known fails the metric, as HPA has it: then none of them is told.
                 let requests: Option<Vec<i64>> = instances.iter().map(request).collect();
                 Measured::Instances {
-                    of_instances: instances.iter().map(|instance| samples.get(&instance.name).map(sample)).collect(),
+                    of_instances: instances.iter().map(|instance| samples.0.get(&instance.name).map(sample)).collect(),
                     requests: requests.unwrap_or_default(),
                     of_others: samples
+                        .0
                         .iter()
                         .filter(|(name, _)| !known.contains(name.as_str()))
                         .map(|(_, it)| sample(it).value)
@@ -280,28 +288,62 @@ impl<'de> Deserialize<'de> for Ready {
     }
 }
 
-impl<'de> Deserialize<'de> for Readings {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Once<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ByName;
-        impl<'de> Visitor<'de> for ByName {
-            type Value = Readings;
+        struct ByName<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ByName<T> {
+            type Value = Once<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("readings by name")
+                f.write_str("values by name")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Readings, A::Error> {
-                let mut readings = BTreeMap::new();
-                while let Some((name, written)) = map.next_entry::<String, Written>()? {
-                    if readings.contains_key(&name) {
-                        return Err(de::Error::custom(format!("the reading `{name}` is given twice")));
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Once<T>, A::Error> {
+                let mut all = BTreeMap::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    if all.contains_key(&name) {
+                        return Err(de::Error::custom(format!("`{name}` is given twice")));
                     }
-                    readings.insert(name, written);
+                    all.insert(name, map.next_value()?);
                 }
-                Ok(Readings(readings))
+                Ok(Once(all))
             }
         }
-        deserializer.deserialize_map(ByName)
+        deserializer.deserialize_map(ByName(PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for Requests {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AmountOrMore;
+        impl<'de> Visitor<'de> for AmountOrMore {
+            type Value = Requests;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an amount that each requests, such as \"500m\", or amounts by instance name")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Requests, E> {
+                Quantity::deserialize(text.into_deserializer()).map(Requests::Each)
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Requests, E> {
+                Quantity::deserialize(number.into_deserializer()).map(Requests::Each)
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Requests, E> {
+                Quantity::deserialize(number.into_deserializer()).map(Requests::Each)
+            }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Requests, E> {
+                Quantity::deserialize(number.into_deserializer()).map(Requests::Each)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Requests, A::Error> {
+                Once::deserialize(MapAccessDeserializer::new(map)).map(Requests::ByName)
+            }
+        }
+        deserializer.deserialize_any(AmountOrMore)
     }
 }
 
@@ -333,9 +375,9 @@ impl<'de> Deserialize<'de> for Written {
                 let known = ["missing", "stale", "invalid", "series", "samples"];
                 let state: String = map.next_key()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
                 let written = match state.as_str() {
-                    "missing" => Written::Missing(map.next_value()?),
-                    "stale" => Written::Stale(map.next_value()?),
-                    "invalid" => Written::Invalid(map.next_value()?),
+                    "missing" => Written::Missing(map.next_value().and_then(|why| cause(&state, why))?),
+                    "stale" => Written::Stale(map.next_value().and_then(|why| cause(&state, why))?),
+                    "invalid" => Written::Invalid(map.next_value().and_then(|why| cause(&state, why))?),
                     "series" => Written::Series(map.next_value()?),
                     // They belong together, in any order.
                     "samples" | "requests" => return samples(&state, map),
@@ -352,6 +394,14 @@ impl<'de> Deserialize<'de> for Written {
         }
         deserializer.deserialize_any(NumberOrMore)
     }
+}
+
+/// Why there is no value, for the person who reads the decision.
+fn cause<E: de::Error>(state: &str, why: String) -> Result<String, E> {
+    if why.trim().is_empty() {
+        return Err(E::custom(format!("say why there is no value, as in {{\"{state}\": \"scrape failed\"}}")));
+    }
+    Ok(why)
 }
 
 fn samples<'de, A: MapAccess<'de>>(first: &str, mut map: A) -> Result<Written, A::Error> {
@@ -452,10 +502,35 @@ mod tests {
             ("state", r#"{"now_ms": 0, "current": 1, "readings": {"a": {"mising": ""}}}"#, "did you mean `missing`?"),
             (
                 "two states",
-                r#"{"now_ms": 0, "current": 1, "readings": {"a": {"stale": "", "missing": ""}}}"#,
+                r#"{"now_ms": 0, "current": 1, "readings": {"a": {"stale": "old", "missing": "gone"}}}"#,
                 "one state",
             ),
             ("twice", r#"{"now_ms": 0, "current": 1, "readings": {"a": 1, "a": 2}}"#, "`a` is given twice"),
+            (
+                "a state without a cause",
+                r#"{"now_ms": 0, "current": 1, "readings": {"a": {"missing": ""}}}"#,
+                "readings.a: say why there is no value, as in {\"missing\": \"scrape failed\"}",
+            ),
+            (
+                "a sample twice",
+                r#"{"now_ms": 0, "current": 1, "instances": [{"name": "p"}], "readings": {"a": {"samples": {"p": 1, "p": 2}}}}"#,
+                "readings.a.samples: `p` is given twice",
+            ),
+            (
+                "a request twice",
+                r#"{"now_ms": 0, "current": 1, "instances": [{"name": "p"}], "readings": {"a": {"samples": {"p": 1}, "requests": {"p": 1, "p": 2}}}}"#,
+                "readings.a.requests: `p` is given twice",
+            ),
+            (
+                "a request of nobody",
+                r#"{"now_ms": 0, "current": 1, "instances": [{"name": "p"}], "readings": {"a": {"samples": {"p": 1}, "requests": {"p": 1, "q": 2}}}}"#,
+                "readings.a.requests.q: there is no instance called \"q\"",
+            ),
+            (
+                "requests that are no amount",
+                r#"{"now_ms": 0, "current": 1, "instances": [], "readings": {"a": {"samples": {}, "requests": true}}}"#,
+                "readings.a.requests: invalid type: boolean `true`, expected an amount that each requests",
+            ),
             ("negative", r#"{"now_ms": 0, "current": -1, "readings": {}}"#, "current: invalid value: integer `-1`"),
             ("misspelt", r#"{"now_ms": 0, "curent": 1, "readings": {}}"#, "did you mean `current`?"),
             ("absent", r#"{"now_ms": 0, "current": 1}"#, "missing field `readings`"),

@@ -1,7 +1,7 @@
 //! Fields that do nothing.
 
 use serde_json::Value;
-use setpoint::{Direction, FailureSpec, Hpa, WeightedRatio};
+use setpoint::{Backoff, Direction, FailureSpec, Hpa, PolicySpec, QuarantineSpec, WeightedRatio};
 
 use super::finding::Finding;
 use super::subject::{Rules, Subject};
@@ -68,9 +68,9 @@ fn never(subject: &Subject, found: &mut Vec<Finding>) {
 }
 
 fn tolerances(subject: &Subject, found: &mut Vec<Finding>) {
-    if !subject.is_tolerant() {
+    if !subject.takes_tolerance() {
         for rules in subject.rules().filter(|rules| rules.written.tolerance.is_some()) {
-            let why = "the algorithm asks for a number of replicas, not for a ratio that could be near 1";
+            let why = "the algorithm has no tolerance that `behavior` could set";
             dead(format!("{}.tolerance", rules.field), why, found);
         }
         return;
@@ -79,12 +79,16 @@ fn tolerances(subject: &Subject, found: &mut Vec<Finding>) {
         let direction = subject.rules().filter(move |rules| rules.direction == direction);
         direction.map(|rules| rules.written.tolerance).any(|tolerance| tolerance.is_some())
     };
-    if subject.config("tolerance").is_some() && of_behavior(Direction::Up) && of_behavior(Direction::Down) {
-        dead(
-            "spec.algorithm.config.tolerance",
-            "`behavior` has a tolerance for each direction, which go before it",
-            found,
-        );
+    let (up, down) = (of_behavior(Direction::Up), of_behavior(Direction::Down));
+    let replaced = [
+        ("tolerance", up && down, "`behavior` has a tolerance for each direction, which go before it"),
+        ("scaleUpTolerance", up, "`behavior` has a tolerance under scaleUp, which goes before it"),
+        ("scaleDownTolerance", down, "`behavior` has a tolerance under scaleDown, which goes before it"),
+    ];
+    for (name, replaced, why) in replaced {
+        if replaced && subject.config(name).is_some() {
+            dead(format!("spec.algorithm.config.{name}"), why, found);
+        }
     }
 }
 
@@ -125,27 +129,47 @@ fn hpa(subject: &Subject, found: &mut Vec<Finding>) {
 }
 
 fn single_metric(subject: &Subject, found: &mut Vec<Finding>) {
-    if subject.is_tolerant() && subject.spec.metrics.len() == 1 && subject.config("whenMissing").is_some() {
+    if subject.is_of_ratios() && subject.spec.metrics.len() == 1 && subject.config("whenMissing").is_some() {
         let why = "it is about some of several metrics, and there is one";
         dead("spec.algorithm.config.whenMissing", why, found);
     }
 }
 
 fn on_failure(subject: &Subject, found: &mut Vec<Finding>) {
-    if subject.spec.on_failure != FailureSpec::Hold && subject.is_tolerant() {
+    let PolicySpec { on_failure, quarantine, interval, .. } = &subject.spec;
+    if subject.is_of_ratios() {
         let name = subject.spec.algorithm.name.as_deref().unwrap_or_default();
-        let why = format!(
-            "it answers for an algorithm that fails, as a plugin can. {name} doesn't: without readings it holds, and this is not asked"
-        );
-        dead("spec.onFailure", why, found);
-    } else if let FailureSpec::Replicas(replicas) = subject.spec.on_failure {
+        let written = [
+            ("onFailure", *on_failure != FailureSpec::default()),
+            ("quarantine", *quarantine != QuarantineSpec::default()),
+        ];
+        for (field, _) in written.into_iter().filter(|(_, written)| *written) {
+            let why = format!(
+                "it is about an algorithm that fails, as a plugin can. {name} doesn't: without readings it holds, and this is not asked"
+            );
+            dead(format!("spec.{field}"), why, found);
+        }
+        return;
+    }
+    if let Some((field, replicas)) = on_failure.replicas() {
         let (min, max) = (subject.spec.min_replicas, subject.spec.max_replicas);
         let bounded = replicas.clamp(min, max);
         if bounded != replicas {
             let why =
                 format!("{replicas} is outside the bounds of {min} to {max}, which come last: it answers {bounded}");
-            found.push(Finding::warning("fallback-out-of-bounds", "spec.onFailure.replicas", why, bounded.to_string()));
+            let field = format!("spec.onFailure.{field}");
+            found.push(Finding::warning("fallback-out-of-bounds", field, why, bounded.to_string()));
         }
+    }
+    if let QuarantineSpec::After(Backoff { max_backoff, .. }) = quarantine
+        && *quarantine != QuarantineSpec::default()
+        && max_backoff <= interval
+    {
+        let why = format!(
+            "a quarantine of at most {max_backoff} is over at the next look, {interval} later: no call is ever left out"
+        );
+        let instead = format!("more than the interval of {interval}, or quarantine: never");
+        found.push(Finding::warning(RULE, "spec.quarantine.maxBackoff", why, instead));
     }
 }
 

@@ -14,7 +14,6 @@ pub(super) struct Finding {
     /// From the document's root.
     pub(super) field: String,
     pub(super) why: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) instead: String,
 }
 
@@ -26,6 +25,8 @@ pub(super) enum Level {
     Error,
     /// Something in it does nothing, or less than it seems to.
     Warning,
+    /// Something that could not be found out.
+    Note,
 }
 
 impl fmt::Display for Level {
@@ -33,6 +34,7 @@ impl fmt::Display for Level {
         f.write_str(match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Note => "note",
         })
     }
 }
@@ -51,11 +53,15 @@ impl Finding {
         Self { level: Level::Warning, ..Self::error(rule, field, why, instead) }
     }
 
-    /// A policy that can't even be made. The message says itself what to write.
+    /// A policy that can't even be made. The message says what is wrong; all that there is to write is listed elsewhere.
     pub(super) fn invalid(error: &ConfigError) -> Self {
-        Self::error("invalid", error.path.clone(), error.message.clone(), "")
+        let configured = error.path.contains(".config") || error.path.contains(".stages[");
+        let list = if configured { "setpoint algorithms" } else { "setpoint schema" };
+        Self::error(INVALID, error.path.clone(), error.message.clone(), format!("a value as `{list}` describes it"))
     }
 }
+
+const INVALID: &str = "invalid";
 
 /// A number for people: three digits after the point at most, and no trailing zeros.
 pub(super) fn short(number: f64) -> String {

@@ -11,8 +11,9 @@ const OUTDONE: &str = "rate-policy-outdone";
 const TOO_WIDE: &str = "rate-policy-too-wide";
 const WITHIN_INTERVAL: &str = "period-within-interval";
 
-/// So many counts of a wide range are looked at, its ends among them.
-const MOST_COUNTS: u32 = 10_000;
+/// So many counts from the smallest on are each looked at, and then twice as many spread out to the largest: a
+/// percentage of many replicas has no steps that could fall between.
+const CLOSE_COUNTS: u32 = 256;
 /// The longest period that can be written, in seconds.
 const LONGEST_PERIOD: u64 = 1800;
 
@@ -21,9 +22,10 @@ pub(super) fn check(subject: &Subject, found: &mut Vec<Finding>) {
     for rules in subject.rules().filter(|rules| !rules.is_off() && !rules.has_default_policies()) {
         let Some(policies) = rules.written.policies.as_deref() else { continue };
         let select = rules.written.select_policy.unwrap_or_default();
+        let changes = changes(policies, rules.direction, &counts(subject, rules.direction));
         for (index, policy) in policies.iter().enumerate() {
             let field = format!("{}.policies[{index}]", rules.field);
-            if let Some(other) = outdoing(subject, &rules, policies, index, select) {
+            if let Some(other) = outdoing(policies, &changes, index, select) {
                 found.push(Finding::warning(OUTDONE, field, outdone_why(policy, other, select), "drop this one"));
             } else if is_too_wide(subject, rules.direction, policy) {
                 found.push(too_wide(subject, &rules, field, policy));
@@ -35,22 +37,31 @@ pub(super) fn check(subject: &Subject, found: &mut Vec<Finding>) {
 }
 
 /// Counts from which a change in `direction` can begin.
-fn counts(subject: &Subject, direction: Direction) -> impl Iterator<Item = u32> + Clone {
+fn counts(subject: &Subject, direction: Direction) -> Vec<u32> {
     let (min, max) = (subject.spec.min_replicas, subject.spec.max_replicas);
     let (first, last) = match direction {
         Direction::Up => (min, max.saturating_sub(1).max(min)),
         Direction::Down => (min.saturating_add(1).min(max), max),
     };
-    let step = ((last - first) / MOST_COUNTS).max(1);
-    (first..=last).step_by(step as usize).chain([last])
+    let close = first..=last.min(first.saturating_add(CLOSE_COUNTS));
+    let step = ((last - close.end()) / (2 * CLOSE_COUNTS)).max(1);
+    close.clone().chain((*close.end()..=last).step_by(step as usize)).chain([last]).collect()
+}
+
+/// For each policy how far it goes from each of `counts`.
+fn changes(policies: &[ScalingPolicy], direction: Direction, counts: &[u32]) -> Vec<Vec<u32>> {
+    let of = |policy: &ScalingPolicy| {
+        let mut rate = Rate::new(*policy, direction);
+        counts.iter().map(|&start| rate.change(start)).collect()
+    };
+    policies.iter().map(of).collect()
 }
 
 /// Another policy that is never the stricter one where the loosest decides, or never the looser one where the
 /// strictest does.
 fn outdoing<'a>(
-    subject: &Subject,
-    rules: &Rules<'_>,
     policies: &'a [ScalingPolicy],
+    changes: &[Vec<u32>],
     index: usize,
     select: SelectPolicy,
 ) -> Option<&'a ScalingPolicy> {
@@ -61,11 +72,9 @@ fn outdoing<'a>(
         if *other_index == index || other.period_seconds != this.period_seconds {
             return false;
         }
-        let looser = |one: &ScalingPolicy, other: &ScalingPolicy| {
-            let (mut one, mut other) = (Rate::new(*one, rules.direction), Rate::new(*other, rules.direction));
-            counts(subject, rules.direction).all(|start| one.change(start) >= other.change(start))
-        };
-        let (one, two) = if select == SelectPolicy::Min { (this, *other) } else { (*other, this) };
+        let looser =
+            |one: usize, other: usize| changes[one].iter().zip(&changes[other]).all(|(one, other)| one >= other);
+        let (one, two) = if select == SelectPolicy::Min { (index, *other_index) } else { (*other_index, index) };
         // Of two that are alike the first counts.
         looser(one, two) && (!looser(two, one) || *other_index < index)
     };

@@ -1,10 +1,11 @@
 //! A policy as the rules look at it.
 
 use serde_json::Value;
+use setpoint::aibrix::{Apa, Kpa};
 use setpoint::hpa::{Manifest, ScalingRules, SelectPolicy};
 use setpoint::{
-    AlgorithmManager, Behavior, CappedSmoothRatioConfig, ConfigError, Direction, Policy, PolicySpec, Registry,
-    Restrained, ScalingAlgorithm, parse_config,
+    AlgorithmManager, AlgorithmSpec, Behavior, CappedSmoothRatioConfig, ConfigError, Direction, Policy, PolicySpec,
+    Registry, Restrained, ScalingAlgorithm, StageSpec, Watermark, parse_config,
 };
 
 use crate::document::Document;
@@ -45,9 +46,28 @@ impl Rules<'_> {
     }
 }
 
-/// The algorithms whose tolerance `behavior` can set.
-const TOLERANT: [&str; 5] =
+/// A configuration: the algorithm's, that of one inside a combinator, or a stage's.
+pub(super) struct Part<'a> {
+    /// The configuration's field.
+    pub(super) field: String,
+    /// The name it is registered by. A plugin has none.
+    pub(super) name: Option<&'a str>,
+    pub(super) kind: PartKind,
+    pub(super) config: &'a Value,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PartKind {
+    Algorithm,
+    Stage,
+}
+
+/// The library's own algorithms that multiply a ratio, with one `tolerance` for both directions.
+const OF_RATIOS: [&str; 5] =
     ["average-ratio", CappedSmoothRatioConfig::NAME, setpoint::Hpa::NAME, "max-ratio", "weighted-ratio"];
+
+/// Those with a tolerance for each direction, around the count.
+const OF_NEEDS: [&str; 2] = [Apa::NAME, Kpa::NAME];
 
 impl Subject {
     pub(super) fn new(document: &Document, policy: Policy, registry: &Registry) -> Result<Self, ConfigError> {
@@ -84,8 +104,21 @@ impl Subject {
     }
 
     /// Whether the algorithm is the library's own, and multiplies a ratio that has a tolerance.
-    pub(super) fn is_tolerant(&self) -> bool {
-        self.spec.algorithm.name.as_deref().is_some_and(|name| TOLERANT.contains(&name))
+    pub(super) fn is_of_ratios(&self) -> bool {
+        self.spec.algorithm.name.as_deref().is_some_and(|name| OF_RATIOS.contains(&name))
+    }
+
+    /// Whether there is an algorithm whose tolerance `behavior` can set.
+    pub(super) fn takes_tolerance(&self) -> bool {
+        let takes = |name| OF_RATIOS.contains(&name) || OF_NEEDS.contains(&name) || name == Watermark::NAME;
+        self.parts().iter().any(|part| part.kind == PartKind::Algorithm && part.name.is_some_and(takes))
+    }
+
+    /// Everything that is configured: the algorithm, those inside it, and all stages.
+    pub(super) fn parts(&self) -> Vec<Part<'_>> {
+        let mut parts = Vec::new();
+        add_parts("spec", &self.spec.algorithm, &self.spec.stages, &mut parts);
+        parts
     }
 
     pub(super) fn is_algorithm(&self, name: &str) -> bool {
@@ -97,21 +130,25 @@ impl Subject {
         self.spec.algorithm.config.get(field)
     }
 
-    /// How far a ratio may be from 1 in `direction`, and the field that says so.
+    /// How far what is needed may be from what there is in `direction`, as a part of it, and the field that says so.
     pub(super) fn tolerance(&self, direction: Direction) -> Option<(f64, String)> {
-        if !self.is_tolerant() {
-            return None;
-        }
+        let each = self.spec.algorithm.name.as_deref().is_some_and(|name| OF_NEEDS.contains(&name));
+        let name = match (self.is_of_ratios(), direction) {
+            (true, _) => "tolerance",
+            // AIBrix's own arithmetic compares something else.
+            (false, _) if !each || self.config("exact") == Some(&true.into()) => return None,
+            (false, Direction::Up) => "scaleUpTolerance",
+            (false, Direction::Down) => "scaleDownTolerance",
+        };
         // The innermost `behavior` around the algorithm has its say last.
         let own = self.rules().filter(|rules| rules.direction == direction).find_map(|rules| {
             let tolerance = rules.written.tolerance?;
             Some((tolerance.approximate(), format!("{}.tolerance", rules.field)))
         });
         own.or_else(|| {
-            let written =
-                self.config("tolerance").map(|value| serde_json::from_value::<setpoint::Tolerance>(value.clone()));
+            let written = self.config(name).map(|value| serde_json::from_value::<setpoint::Tolerance>(value.clone()));
             match written {
-                Some(written) => Some((written.ok()?.get(), "spec.algorithm.config.tolerance".to_owned())),
+                Some(written) => Some((written.ok()?.get(), format!("spec.algorithm.config.{name}"))),
                 None => {
                     let field = if self.is_manifest { "spec.behavior" } else { "spec.algorithm" };
                     Some((setpoint::Tolerance::default().get(), field.to_owned()))
@@ -119,4 +156,22 @@ impl Subject {
             }
         })
     }
+}
+
+fn add_parts<'a>(path: &str, algorithm: &'a AlgorithmSpec, stages: &'a [StageSpec], parts: &mut Vec<Part<'a>>) {
+    parts.push(Part {
+        field: format!("{path}.algorithm.config"),
+        name: algorithm.name.as_deref(),
+        kind: PartKind::Algorithm,
+        config: &algorithm.config,
+    });
+    for (index, member) in algorithm.of.iter().enumerate() {
+        add_parts(&format!("{path}.algorithm.of[{index}]"), &member.algorithm, &member.stages, parts);
+    }
+    parts.extend(stages.iter().enumerate().map(|(index, stage)| Part {
+        field: format!("{path}.stages[{index}].{}", stage.name),
+        name: Some(&stage.name),
+        kind: PartKind::Stage,
+        config: &stage.config,
+    }));
 }

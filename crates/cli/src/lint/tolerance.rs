@@ -150,11 +150,14 @@ fn out_of_range(subject: &Subject, found: &mut Vec<Finding>) {
         if resource || highest > 1.0 + tolerance {
             continue;
         }
+        let never = if highest < 1.0 {
+            "which it can't reach".to_owned()
+        } else {
+            format!("and {} times that is within the tolerance of {} %", short(highest), short(tolerance * 100.0))
+        };
         let why = format!(
-            "a utilization ends at 100 %, {} of {} %: that is within the tolerance of {} %, so this metric never asks for more",
-            short(highest),
-            percent.get(),
-            short(tolerance * 100.0)
+            "a utilization ends at 100 %. The target is {} %, {never}: this metric never asks for more",
+            short(percent.get())
         );
         let most = (100.0 / (1.0 + tolerance)).ceil() - 1.0;
         let instead =

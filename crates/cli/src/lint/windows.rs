@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use setpoint::{LegacyBehaviorConfig, Restrained, ScalingAlgorithm, Stabilized, StabilizedConfig, parse_config};
 
 use super::finding::Finding;
-use super::subject::{Rules, Subject};
+use super::subject::{PartKind, Rules, Subject};
 
 const RULE: &str = "window-within-interval";
 
@@ -32,10 +33,11 @@ pub(super) fn check(subject: &Subject, found: &mut Vec<Finding>) {
             window(field, length, length <= interval, LONGEST_OF_BEHAVIOR);
         }
     }
-    for (index, stage) in subject.spec.stages.iter().enumerate() {
-        let field = |name: &str| format!("spec.stages[{index}].{}.{name}", stage.name);
-        if stage.name == Stabilized::<Box<dyn ScalingAlgorithm>>::NAME
-            && let Ok(config) = parse_config::<StabilizedConfig>(&stage.config)
+    let parts = subject.parts();
+    for stage in parts.iter().filter(|part| part.kind == PartKind::Stage) {
+        let field = |name: &str| format!("{}.{name}", stage.field);
+        if stage.name == Some(Stabilized::<Box<dyn ScalingAlgorithm>>::NAME)
+            && let Ok(config) = parse_config::<StabilizedConfig>(stage.config)
         {
             for (name, length) in
                 [("scaleUpWindow", config.scale_up_window), ("scaleDownWindow", config.scale_down_window)]
@@ -44,14 +46,64 @@ pub(super) fn check(subject: &Subject, found: &mut Vec<Finding>) {
                 window(field(name), length, length <= interval, LONGEST_OF_STAGE);
             }
         }
-        if stage.name == Restrained::<Box<dyn ScalingAlgorithm>>::LEGACY_NAME
-            && let Ok(config) = parse_config::<LegacyBehaviorConfig>(&stage.config)
+        if stage.name == Some(Restrained::<Box<dyn ScalingAlgorithm>>::LEGACY_NAME)
+            && let Ok(config) = parse_config::<LegacyBehaviorConfig>(stage.config)
         {
             let length = config.downscale_stabilization.as_duration();
             // Here it does.
             window(field("downscaleStabilization"), length, length < interval, LONGEST_OF_STAGE);
         }
     }
+    for algorithm in parts.iter().filter(|part| part.kind == PartKind::Algorithm && part.name.is_some()) {
+        of_algorithm(&algorithm.field, algorithm.config, interval, found);
+    }
+}
+
+/// The windows of the library's own algorithms are called that, or a cooldown, and hold at least what is exactly as old
+/// as they are long.
+fn of_algorithm(path: &str, config: &Value, interval: Duration, found: &mut Vec<Finding>) {
+    match config {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let field = format!("{path}.{name}");
+                match window_of(name, value) {
+                    Some(window) if !window.is_zero() && window < interval => {
+                        found.push(over(field, window, interval));
+                    }
+                    _ => of_algorithm(&field, value, interval, found),
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                of_algorithm(&format!("{path}[{index}]"), item, interval, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn window_of(name: &str, value: &Value) -> Option<Duration> {
+    let name = name.to_ascii_lowercase();
+    if !name.contains("window") && !name.starts_with("cooldown") {
+        return None;
+    }
+    match value {
+        Value::String(text) => humantime::parse_duration(text).ok(),
+        Value::Number(number) if name.ends_with("seconds") => number.as_u64().map(Duration::from_secs),
+        _ => None,
+    }
+}
+
+fn over(field: String, window: Duration, interval: Duration) -> Finding {
+    let (least, window, every) = (
+        humantime::format_duration(interval * 2),
+        humantime::format_duration(window),
+        humantime::format_duration(interval),
+    );
+    let why = format!("{window} are over before the next look, for there is one every {every}");
+    let least = if field.ends_with("Seconds") { (interval * 2).as_secs().to_string() } else { least.to_string() };
+    Finding::warning(RULE, field, why, format!("{least} or more, or an interval of {window} or less"))
 }
 
 /// A window that holds two looks, written as its field has it.

@@ -28,6 +28,7 @@ fn plugins_stand_beside_the_native_ones() {
         "capped-smooth-ratio",
         "capped-smooth-ratio-plugin",
         "hpa",
+        "knative-kpa",
         "max-ratio",
         "nomad",
         "nomad-fixed-value",
@@ -38,7 +39,9 @@ fn plugins_stand_beside_the_native_ones() {
         "weighted-ratio",
     ];
     assert_eq!(names("algorithms"), algorithms);
-    assert_eq!(names("stages"), ["behavior", "capped", "legacy-behavior", "smoothed", "stabilized"]);
+    assert_eq!(names("combinators"), ["all-agree-down", "any-of", "first", "max", "median", "min"]);
+    let stages = ["behavior", "capped", "cooled", "delayed", "legacy-behavior", "smoothed", "stabilized"];
+    assert_eq!(names("stages"), stages);
     for entry in listed["algorithms"].as_array().expect("a list") {
         assert!(entry["config_schema"]["properties"].is_object(), "{entry}");
         assert!(!entry["summary"].as_str().expect("text").is_empty(), "{entry}");

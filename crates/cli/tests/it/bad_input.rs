@@ -101,6 +101,24 @@ fn a_bad_policy_is_refused_at_its_line() {
             "spec.onFailure: unknown value `replica`; did you mean `replicas`?",
         ),
         (
+            "a last good answer that is always too old",
+            "onFailure: hold",
+            "onFailure: { lastGood: { for: 15s } }",
+            "spec.onFailure.lastGood.for: must be longer than the interval of 15s",
+        ),
+        (
+            "no such plugin after the last good answer",
+            "onFailure: hold",
+            "onFailure: { lastGood: { for: 5m, then: { algorithm: { plugin: nope.wasm } } } }",
+            "spec.onFailure.lastGood.then.algorithm.plugin: nope.wasm: No such file",
+        ),
+        (
+            "a quarantine that ends before it begins",
+            "onFailure: hold",
+            "quarantine: { initialBackoff: 20m }",
+            "spec.quarantine.maxBackoff: must be at least the initialBackoff of 20m, got 10m",
+        ),
+        (
             "another kind",
             "kind: ScalingPolicy",
             "kind: Deployment",

@@ -44,6 +44,10 @@ fn one_decision_a_line_with_its_reasons() {
             { "stage": "rounding", "from": 7.5, "to": 8, "text": "7.5 rounded up" },
         ])
     );
+    let effect = &decisions[1]["reasons"][0]["effect"];
+    assert_eq!(effect, &json!({ "kind": "unusable", "metric": "p99", "state": "stale", "cause": "90 s old" }));
+    let queue = &decisions[1]["metrics"][1];
+    assert_eq!(json!([queue["reading"], queue["against"], queue["ratio"]]), json!([90.0, 20.0, 4.5]));
     // For a person the same, without colours where nobody looks.
     let ran = folder.run(&["decide", "--policy", "chat.yaml", "--observations", "looks.jsonl"]);
     assert!(
@@ -160,6 +164,94 @@ spec:
             assert_eq!(decision["desired"], 6, "{how}");
             let text = decision["reasons"][0]["text"].as_str().expect("text");
             assert!(text.starts_with("the algorithm failed: plugin hostile "), "{how}: {text}");
+            // The same as data.
+            let message = decision["reasons"][0]["effect"]["message"].as_str().expect("a message");
+            assert!(text.ends_with(message) && message.starts_with("plugin hostile "), "{how}: {message}");
+            assert_eq!(decision["reasons"][1]["effect"]["fallback"], "6 replicas", "{how}");
         }
     }
+}
+
+#[test]
+fn a_plugin_that_goes_on_failing_is_left_alone_until_it_answers_and_each_step_is_explained() {
+    let folder = Folder::new();
+    folder.write("hostile.wasm", guests::component("hostile"));
+    folder.write(
+        "hostile.yaml",
+        "\
+apiVersion: setpoint.dev/v1alpha1
+kind: ScalingPolicy
+metadata: { name: hostile }
+spec:
+  maxReplicas: 40
+  metrics: [ { name: p99, target: { value: 500 } } ]
+  algorithm: { plugin: hostile.wasm, config: forgetful }
+  onFailure: { lastGood: { for: 40s, then: { replicas: 6 } } }
+  quarantine: { consecutiveFailures: 2, initialBackoff: 20s }
+",
+    );
+    let start = 1_764_050_400_000_i64;
+    let looks: String = [0, 15, 30, 45, 60]
+        .map(|second| {
+            let now = start + second * 1000;
+            format!("{{\"now_ms\": {now}, \"current\": 4, \"readings\": {{\"p99\": 620}}}}\n")
+        })
+        .concat();
+    let ran = folder.run_with(&["decide", "--policy", "hostile.yaml", "--explain"], &looks);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    // What a plugin crashed of is told as it comes.
+    let told: String =
+        ran.out.lines().filter(|line| !line.contains("failed:")).map(|line| format!("{line}\n")).collect();
+    assert_eq!(
+        told,
+        "\
+2025-11-25T06:00:00Z: 4 -> 7, 3 more
+  because hostile gives no reason
+  measured
+    p99  620 against 500, ratio 1.24
+  decided
+    plugin  4 -> 7         hostile gives no reason
+
+2025-11-25T06:00:15Z: 4 -> 7, 3 more
+  because its last good answer, 7, is 15s old and counts for 25s more
+  measured
+    p99  620 against 500, ratio 1.24
+  decided
+    onFailure  4 -> 7         its last good answer, 7, is 15s old and counts for 25s more
+  holds
+    7 stands in for 25s, until 2025-11-25T06:00:40Z (onFailure)
+
+2025-11-25T06:00:30Z: 4 -> 7, 3 more
+  because its last good answer, 7, is 30s old and counts for 10s more
+  measured
+    p99  620 against 500, ratio 1.24
+  decided
+    onFailure  4              the algorithm is not asked for 20s, after 2 failures in a row
+    onFailure  4 -> 7         its last good answer, 7, is 30s old and counts for 10s more
+  holds
+    the algorithm is not asked for 20s, until 2025-11-25T06:00:50Z (onFailure)
+    7 stands in for 10s, until 2025-11-25T06:00:40Z (onFailure)
+
+2025-11-25T06:00:45Z: 4 -> 6, 2 more
+  because the declared fallback answers: 6 replicas
+  measured
+    p99  620 against 500, ratio 1.24
+  decided
+    onFailure  4              the algorithm is not asked for 5s, after 2 failures in a row
+    onFailure  4              there is no good answer of the last 40s
+    onFailure  4 -> 6         the declared fallback answers: 6 replicas
+  holds
+    the algorithm is not asked for 5s, until 2025-11-25T06:00:50Z (onFailure)
+
+2025-11-25T06:01:00Z: 4 -> 7, 3 more
+  because hostile gives no reason
+  measured
+    p99  620 against 500, ratio 1.24
+  decided
+    onFailure  4              the algorithm is tried again, after 2 failures in a row
+    plugin     4 -> 7         hostile gives no reason
+    onFailure  7              the algorithm answers again, after 2 failures in a row
+
+"
+    );
 }

@@ -178,3 +178,122 @@ fn quiet_prints_nothing() {
     let ran = folder.run(&["simulate", "--quiet", "--scenario", "hour.yaml"]);
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "", ""));
 }
+
+fn root() -> &'static std::path::Path {
+    std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// `setpoint simulate --compare` over one of `examples/scenarios`.
+fn compare(scenario: &str) -> Value {
+    let file = root().join(format!("examples/scenarios/{scenario}.yaml"));
+    simulate(&Folder::new(), &["--compare", "--scenario", file.to_str().expect("a path in UTF-8")])
+}
+
+/// The other columns of the table take minutes without optimization.
+#[test]
+fn the_page_on_which_algorithm_when_says_what_was_measured() {
+    let page = std::fs::read_to_string(root().join("crates/core/docs/choosing.md")).expect("the page");
+    let (_, table) = page.split_once("<!-- measured -->\n").expect("a table");
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    for scenario in ["ramp", "step"] {
+        let column = rows[0].iter().position(|title| *title == scenario).expect("a column");
+        let comparison = compare(scenario);
+        let runs = comparison["runs"].as_array().expect("a list");
+        assert_eq!(runs.len(), rows.len() - 2, "a row a policy");
+        for (run, row) in runs.iter().zip(&rows[2..]) {
+            let summary = &run["summary"];
+            let number = |name: &str| summary[name].as_f64().expect("a number");
+            let late = 100.0 * number("slo_violation_ratio");
+            let late = if late < 10.0 { format!("{late:.2}") } else { format!("{late:.1}") };
+            let changes = number("scale_ups") + number("scale_downs");
+            let measured = format!("{late} / {:.1} / {changes}", number("mean_replicas"));
+            assert_eq!(row[0], format!("`{}`", run["policy"].as_str().expect("a name")), "{scenario}");
+            assert_eq!(row[column], measured, "{scenario}, {}", row[0]);
+        }
+    }
+}
+
+#[test]
+fn a_comparison_has_a_policy_of_every_algorithm() {
+    let folder = Folder::new();
+    let algorithms: Value = serde_json::from_str(&folder.run(&["algorithms", "--json"]).out).expect("JSON alone");
+    let examples: String = std::fs::read_dir(root().join("examples/policies"))
+        .expect("a folder")
+        .map(|entry| std::fs::read_to_string(entry.expect("a file").path()).expect("text"))
+        .collect();
+    let names = algorithms["algorithms"].as_array().expect("a list");
+    for name in names.iter().map(|algorithm| algorithm["name"].as_str().expect("a name")) {
+        let named = examples
+            .lines()
+            .any(|line| line.trim().trim_start_matches("algorithm: {").contains(&format!("name: {name}")));
+        assert!(named || matches!(name, "weighted-ratio" | "hpa"), "no example policy has the algorithm {name}");
+    }
+    folder.write("short.yaml", SCENARIO);
+    let comparison = simulate(&folder, &["--compare", "--scenario", "short.yaml"]);
+    let policies: Vec<&str> = comparison["runs"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|run| run["policy"].as_str().expect("a name"))
+        .collect();
+    for entry in std::fs::read_dir(root().join("examples/policies")).expect("a folder") {
+        let file = entry.expect("a file").file_name();
+        let name = file.to_str().and_then(|name| name.strip_suffix(".yaml")).expect("a policy");
+        assert!(policies.contains(&name) || name == "plugin", "{name} is not compared");
+    }
+}
+
+/// The example is six lines of algorithm: a burst is met at once, and what it took goes no faster than HPA's rules allow.
+#[test]
+fn knatives_panic_goes_up_at_once_and_hpas_behavior_comes_down_slowly() {
+    let example = include_str!("../../../../examples/policies/knative-under-hpa.yaml");
+    let algorithm = &example[example.find("  algorithm:").expect("an algorithm")..];
+    assert_eq!(algorithm.lines().count(), 6, "{algorithm}");
+    let folder = Folder::new();
+    folder.write(
+        "burst.yaml",
+        "\
+apiVersion: setpoint.dev/v1alpha1
+kind: Scenario
+metadata: { name: one-burst }
+spec:
+  duration: 1h
+  load: { sum: [ constant: { rate: 8 }, burst: { at: 10m, length: 1m, rate: 80 } ] }
+  service: { time: { mean: 500ms }, concurrency: 4 }
+  replicas: { initial: 2, startup: 5s }
+  metrics: { scrapeInterval: 5s, delay: 0s, window: 5s }
+  slo: { latency: 2s }
+",
+    );
+    // When, from what and to what, at every decision.
+    let decisions = |policy: &str| -> Vec<(u64, u64, u64)> {
+        folder.write("policy.yaml", policy);
+        let comparison = simulate(&folder, &["--scenario", "burst.yaml", "--policy", "policy.yaml"]);
+        let number = |decision: &Value, field: &str| decision[field].as_u64().expect("a number");
+        let decisions = comparison["runs"][0]["decisions"].as_array().expect("decisions").iter();
+        decisions.map(|it| (number(it, "t_ms") / 1000, number(it, "from"), number(it, "to"))).collect()
+    };
+    let calm = decisions(example);
+    // In one step, where HPA's own default allows 4 more.
+    let (burst, _, most) = *calm.iter().find(|(_, from, to)| to > from).expect("a step up");
+    assert!((600..=610).contains(&burst) && most > 20, "to {most} at {burst} s");
+    let peak = calm.iter().map(|&(.., to)| to).max().expect("decisions");
+    let needed = calm.iter().rfind(|&&(_, from, to)| to > from).expect("a step up").0;
+    let down = calm.iter().find(|(_, from, to)| to < from).expect("a step down").0;
+    assert!(down >= needed + 600, "down at {down} s, ten minutes after {needed} s");
+    for &(now, _, to) in &calm {
+        let before = calm.iter().filter(|&&(then, ..)| then <= now && then + 60 > now).map(|&(_, from, _)| from);
+        let most = before.max().unwrap_or_default();
+        assert!(to >= most * 3 / 4, "{most} to {to} within a minute, at {now} s");
+    }
+    assert_eq!(calm.last().map(|&(.., to)| to), Some(2));
+
+    // Knative alone lets go as soon as its panic is over.
+    let bare = decisions(&example[..example.find("  behavior:").expect("a behavior")]);
+    let at = |now: u64| bare.iter().find(|&&(then, ..)| then == now).map(|&(.., to)| to);
+    assert!(at(665) >= Some(peak) && at(720) == Some(2), "{bare:?}");
+}

@@ -8,10 +8,10 @@ use crate::comparison::Terms;
 use crate::config::ConfigError;
 use crate::metric::{Metric, Reading, Target};
 use crate::observation::Observation;
-use crate::proposal::{Hold, Need, Proposal};
+use crate::proposal::{Need, Proposal};
 use crate::state::{StateError, StateReader};
 use crate::time::{Span, millis};
-use crate::trace::{Effect, Reason, Trace};
+use crate::trace::{Effect, Hold, Reason, Trace};
 use crate::units::Tolerance;
 
 /// The fields of both configurations.

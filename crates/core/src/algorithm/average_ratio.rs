@@ -8,8 +8,8 @@ use super::ratio::{Ratios, WhenMissing};
 use crate::failure::EvaluateError;
 use crate::metric::Metric;
 use crate::observation::Observation;
-use crate::proposal::{Hold, Proposal};
-use crate::trace::{Effect, Trace};
+use crate::proposal::Proposal;
+use crate::trace::{Effect, Hold, Trace};
 use crate::units::Tolerance;
 
 /// Configuration of [`AverageRatio`].

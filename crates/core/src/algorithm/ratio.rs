@@ -7,8 +7,8 @@ use crate::comparison::Terms;
 use crate::failure::EvaluateError;
 use crate::metric::{Metric, Reading};
 use crate::observation::Observation;
-use crate::proposal::{Hold, Need, Proposal};
-use crate::trace::{Effect, Judged, Reason, Trace};
+use crate::proposal::{Need, Proposal};
+use crate::trace::{Effect, Hold, Judged, Reason, Trace};
 use crate::units::{Tolerance, Tolerances};
 
 /// What to do while some, but not all, metrics have a usable reading.

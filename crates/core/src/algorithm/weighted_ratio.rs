@@ -11,8 +11,8 @@ use crate::config::{ConfigError, near_miss};
 use crate::failure::EvaluateError;
 use crate::metric::Metric;
 use crate::observation::Observation;
-use crate::proposal::{Hold, Proposal};
-use crate::trace::{Effect, Trace};
+use crate::proposal::Proposal;
+use crate::trace::{Effect, Hold, Trace};
 use crate::units::{Tolerance, Weight};
 
 /// Configuration of [`WeightedRatio`].

@@ -146,7 +146,7 @@ impl Member {
                 // What it wrote up to its failure led to nothing.
                 trace.rewind(begin);
                 let message = trace.keep(format_args!("{error}"));
-                trace.push(|| Reason::new("of", current, current, Effect::Failed { message }));
+                trace.push(|| Reason::new("of", current, current, Effect::Failed { cause: error.kind, message }));
                 Answer::Failed(error)
             }
         }

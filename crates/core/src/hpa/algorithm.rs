@@ -13,10 +13,10 @@ use crate::config::ConfigError;
 use crate::failure::EvaluateError;
 use crate::metric::{Metric, Target};
 use crate::observation::{Noticed, Observation};
-use crate::proposal::{Hold, Need, Proposal};
+use crate::proposal::{Need, Proposal};
 use crate::state::{StateError, StateReader};
 use crate::time::Span;
-use crate::trace::{Effect, Reason, Trace};
+use crate::trace::{Effect, Hold, Reason, Trace};
 use crate::units::{Tolerance, Tolerances};
 
 /// Configuration of [`Hpa`]: what the flags of kube-controller-manager set for all HPAs.

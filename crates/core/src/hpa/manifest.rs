@@ -3,14 +3,14 @@
 //! Kubernetes: staging/src/k8s.io/api/autoscaling/v2/types.go, pkg/apis/autoscaling/v2/defaults.go and
 //! pkg/apis/autoscaling/validation/validation.go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::Hpa;
 use super::behavior::Behavior;
-use super::spec::{MetricSpec, MetricTarget, Spec};
+use super::spec::{MetricSpec, MetricTarget, Spec, source};
 use crate::config::{ConfigError, parse_config};
 use crate::metric::{Metric, MetricKind, Target};
 use crate::policy::{AlgorithmSpec, Metadata, Policy, PolicySpec, StageSpec, TargetRef};
@@ -62,17 +62,17 @@ impl Manifest {
     /// # Errors
     ///
     /// [`ConfigError`] with the field's path for what the API server would refuse: another version, an unknown field
-    /// in the spec, a target without its value, a value that is not above zero, `minReplicas` above `maxReplicas`.
+    /// in the spec, a target with no value or with two, and what [`Spec::check`] refuses. Which of a target's values is
+    /// set says what it is; its `type` is read and, as by the controller, not gone by.
     pub fn from_value(document: &Value) -> Result<Self, ConfigError> {
+        // Before the rest, which other versions spell otherwise.
+        check_version(document)?;
         let written: Written = parse_config(document)?;
-        if written.api_version != API_VERSION {
-            let message = format!("must be {API_VERSION}, got {}; `kubectl convert` makes one", written.api_version);
-            return Err(ConfigError::new("apiVersion", message));
-        }
         if written.metadata.name.is_empty() {
             return Err(ConfigError::new("metadata.name", "must not be empty"));
         }
-        let spec = written.spec.read().map_err(|error| error.under("spec"))?;
+        let read = written.spec.read().and_then(|spec| spec.check().map(|()| spec));
+        let spec = read.map_err(|error| error.under("spec"))?;
         let WrittenMetadata { name, namespace, labels } = written.metadata;
         let WrittenTarget { api_version, kind, name: target } = written.spec.scale_target_ref;
         let target = TargetRef {
@@ -98,20 +98,18 @@ impl Manifest {
     /// the metric's own. A second metric of one name becomes `name#2`.
     #[must_use]
     pub fn policy(&self) -> Policy {
-        let mut metrics: Vec<Metric> = Vec::with_capacity(self.spec.metrics.len());
-        for spec in &self.spec.metrics {
+        let mut names = Names::default();
+        let metric = |spec: &MetricSpec| {
             let plain = match &spec.container {
                 Some(container) => format!("{container}/{}", spec.name),
                 None => spec.name.clone(),
             };
-            let taken = |name: &String| metrics.iter().any(|metric| metric.name == *name);
-            let numbered = (2..).map(|number| format!("{plain}#{number}"));
-            let name = std::iter::once(plain.clone()).chain(numbered).find(|name| !taken(name));
-            let mut metric = Metric::new(name.unwrap_or(plain), in_units(spec.target)).with_kind(spec.kind);
+            let mut metric = Metric::new(names.unique(plain), in_units(spec.target)).with_kind(spec.kind);
             metric.resource = spec.kind.is_resource().then(|| spec.name.clone());
             metric.container.clone_from(&spec.container);
-            metrics.push(metric);
-        }
+            metric
+        };
+        let metrics = self.spec.metrics.iter().map(metric).collect();
         let algorithm = AlgorithmSpec::named(Hpa::NAME, Value::Null);
         let mut spec = PolicySpec::new(self.spec.min, self.spec.max, metrics, algorithm)
             .expect("a manifest that was read makes a policy");
@@ -122,6 +120,24 @@ impl Manifest {
             spec.stages.push(StageSpec { name: legacy.to_owned(), config: Value::Null });
         }
         Policy::new(self.metadata.clone(), spec)
+    }
+}
+
+/// Names that were given, each with how many asked for it.
+#[derive(Default)]
+struct Names(HashMap<String, usize>);
+
+impl Names {
+    /// `plain`, or with a number after it where it is given already.
+    fn unique(&mut self, plain: String) -> String {
+        let mut name = plain.clone();
+        while self.0.contains_key(&name) {
+            let asked = self.0.entry(plain.clone()).or_insert(1);
+            *asked += 1;
+            name = format!("{plain}#{asked}");
+        }
+        self.0.insert(name.clone(), 1);
+        name
     }
 }
 
@@ -140,7 +156,8 @@ fn in_units(target: MetricTarget) -> Target {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Written {
-    api_version: String,
+    #[serde(rename = "apiVersion")]
+    _api_version: String,
     #[serde(rename = "kind")]
     _kind: String,
     metadata: WrittenMetadata,
@@ -230,29 +247,35 @@ struct Identifier {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct WrittenMetricTarget {
+    // Only checked to be one of the known words: see `read`.
     #[serde(rename = "type")]
-    kind: TargetKind,
+    _kind: TargetKind,
     value: Option<Quantity>,
     average_value: Option<Quantity>,
     average_utilization: Option<i32>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Deserialize)]
 enum TargetKind {
     Utilization,
     Value,
     AverageValue,
 }
 
+fn check_version(document: &Value) -> Result<(), ConfigError> {
+    match document.get("apiVersion").and_then(Value::as_str) {
+        Some(API_VERSION) => Ok(()),
+        Some(other) => {
+            let message = format!("{other} is not supported, use {API_VERSION}; `kubectl convert` makes one of it");
+            Err(ConfigError::new("apiVersion", message))
+        }
+        None => Err(ConfigError::new("apiVersion", format!("must be {API_VERSION}"))),
+    }
+}
+
 impl WrittenSpec {
+    /// As it is written, with the API server's defaults. [`Spec::check`] is still to come.
     fn read(&self) -> Result<Spec, ConfigError> {
-        let (min, max) = (self.min_replicas.unwrap_or(1), self.max_replicas);
-        if let Err(error) = crate::bounds::Bounds::new(min, max) {
-            return Err(ConfigError::new("maxReplicas", error.to_string()));
-        }
-        if let Some(behavior) = &self.behavior {
-            behavior.check().map_err(|error| error.under("behavior"))?;
-        }
         let mut metrics = Vec::new();
         for (index, metric) in self.metrics.iter().flatten().enumerate() {
             metrics.push(metric.read().map_err(|error| error.under(&format!("metrics[{index}]")))?);
@@ -265,86 +288,65 @@ impl WrittenSpec {
                 target: MetricTarget::Utilization(DEFAULT_CPU),
             });
         }
-        let works_from_zero = |spec: &MetricSpec| matches!(spec.kind, MetricKind::Object | MetricKind::External);
-        if min == 0 && !metrics.iter().any(works_from_zero) {
-            let message = "with 0 an Object or External metric is needed: without replicas no other has a value";
-            return Err(ConfigError::new("minReplicas", message));
-        }
+        let (min, max) = (self.min_replicas.unwrap_or(1), self.max_replicas);
         Ok(Spec { min, max, metrics, behavior: self.behavior.clone() })
     }
 }
 
 impl WrittenMetric {
     fn read(&self) -> Result<MetricSpec, ConfigError> {
-        use TargetKind::{AverageValue, Utilization, Value};
         type Source<'a> = (&'a String, Option<&'a String>, &'a WrittenMetricTarget);
-        let sources: [(&str, MetricKind, Option<Source<'_>>, &[TargetKind]); 5] = [
+        let sources: [(MetricKind, Option<Source<'_>>); 5] = [
+            (MetricKind::Resource, self.resource.as_ref().map(|it| (&it.name, None, &it.target))),
             (
-                "resource",
-                MetricKind::Resource,
-                self.resource.as_ref().map(|it| (&it.name, None, &it.target)),
-                &[Utilization, AverageValue],
-            ),
-            (
-                "containerResource",
                 MetricKind::ContainerResource,
                 self.container_resource.as_ref().map(|it| (&it.name, Some(&it.container), &it.target)),
-                &[Utilization, AverageValue],
             ),
-            (
-                "pods",
-                MetricKind::Pods,
-                self.pods.as_ref().map(|it| (&it.metric.name, None, &it.target)),
-                &[AverageValue],
-            ),
-            (
-                "object",
-                MetricKind::Object,
-                self.object.as_ref().map(|it| (&it.metric.name, None, &it.target)),
-                &[Value, AverageValue],
-            ),
-            (
-                "external",
-                MetricKind::External,
-                self.external.as_ref().map(|it| (&it.metric.name, None, &it.target)),
-                &[Value, AverageValue],
-            ),
+            (MetricKind::Pods, self.pods.as_ref().map(|it| (&it.metric.name, None, &it.target))),
+            (MetricKind::Object, self.object.as_ref().map(|it| (&it.metric.name, None, &it.target))),
+            (MetricKind::External, self.external.as_ref().map(|it| (&it.metric.name, None, &it.target))),
         ];
-        let own = sources.iter().find(|(_, kind, ..)| *kind == self.kind).expect("every kind has a source");
-        let &(field, _, found, allowed) = own;
-        if let Some((other, ..)) = sources.iter().find(|(_, kind, given, _)| given.is_some() && *kind != self.kind) {
-            return Err(ConfigError::new(*other, format!("a metric of type {:?} has `{field}`, not this", self.kind)));
+        let field = source(self.kind);
+        let mut own = None;
+        for (kind, found) in sources {
+            if kind == self.kind {
+                own = found;
+            } else if found.is_some() {
+                let message = format!("a metric of type {:?} has `{field}`, not this", self.kind);
+                return Err(ConfigError::new(source(kind), message));
+            }
         }
-        let Some((name, container, target)) = found else {
+        let Some((name, container, target)) = own else {
             return Err(ConfigError::new(field, format!("a metric of type {:?} needs it", self.kind)));
         };
-        if name.is_empty() {
-            return Err(ConfigError::new(field, "a metric needs a name"));
-        }
-        let target = target.read(allowed).map_err(|error| error.under(&format!("{field}.target")))?;
+        let target = target.read(self.kind).map_err(|error| error.under(&format!("{field}.target")))?;
         Ok(MetricSpec { kind: self.kind, name: name.clone(), container: container.cloned(), target })
     }
 }
 
 impl WrittenMetricTarget {
-    fn read(&self, allowed: &[TargetKind]) -> Result<MetricTarget, ConfigError> {
-        if !allowed.contains(&self.kind) {
-            let message = format!("must be one of {allowed:?} for such a metric, got {:?}", self.kind);
-            return Err(ConfigError::new("type", message));
-        }
-        let amount = |field: &str, amount: Option<Quantity>| match amount {
-            Some(amount) if amount.milli() > 0 => Ok(amount.milli()),
-            Some(amount) => Err(ConfigError::new(field, format!("must be above 0, got {amount}"))),
-            None => Err(ConfigError::new(field, format!("a target of type {:?} needs it", self.kind))),
-        };
-        match self.kind {
-            TargetKind::Value => amount("value", self.value).map(MetricTarget::Value),
-            TargetKind::AverageValue => amount("averageValue", self.average_value).map(MetricTarget::AverageValue),
-            TargetKind::Utilization => match self.average_utilization {
-                Some(percent) if percent > 0 => Ok(MetricTarget::Utilization(percent)),
-                Some(percent) => Err(ConfigError::new("averageUtilization", format!("must be above 0, got {percent}"))),
-                None => Err(ConfigError::new("averageUtilization", "a target of type Utilization needs it")),
-            },
+    /// What is set says what the target is, as to the controller.
+    fn read(&self, kind: MetricKind) -> Result<MetricTarget, ConfigError> {
+        let targets = [
+            self.average_utilization.map(MetricTarget::Utilization),
+            self.average_value.map(|amount| MetricTarget::AverageValue(amount.milli())),
+            self.value.map(|amount| MetricTarget::Value(amount.milli())),
+        ];
+        let mut set = targets.into_iter().flatten();
+        match (set.next(), set.next()) {
+            (Some(target), None) => Ok(target),
+            (Some(target), Some(other)) => {
+                let message = format!("a target has one value, and `{}` is set too", target.field());
+                Err(ConfigError::new(other.field(), message))
+            }
+            (None, _) => {
+                let known = match kind {
+                    MetricKind::Resource | MetricKind::ContainerResource => "`averageUtilization` or `averageValue`",
+                    MetricKind::Pods => "`averageValue`",
+                    MetricKind::Object | MetricKind::External => "`value` or `averageValue`",
+                };
+                Err(ConfigError::new("", format!("a target of such a metric needs {known}")))
+            }
         }
     }
 }

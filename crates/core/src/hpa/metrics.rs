@@ -298,7 +298,7 @@ fn from_value(value: i64, target: i64, look: &Observation<'_>, tolerances: Toler
     let computed = |replicas, counted, how| Computed { replicas, shown, ratio, counted, missing: 0, unready: 0, how };
     if look.current == 0 {
         // From nothing there is no tolerance, and nothing to multiply.
-        return Ok(computed(ceil(ratio), None, Judged::Multiplied));
+        return Ok(computed(ceil(ratio), None, Judged::FromZero));
     }
     if tolerances.contains(ratio) {
         return Ok(computed(count(look.current), None, Judged::WithinTolerance));
@@ -320,7 +320,11 @@ fn from_total(total: i64, target: i64, look: &Observation<'_>, tolerances: Toler
     let within = tolerances.contains(ratio);
     let replicas = select_unpredictable(within, count(look.existing), ceil(total as f64 / target as f64));
     let shown = Shown::Total { total, existing: look.existing, external };
-    let how = if within { Judged::WithinTolerance } else { Judged::Multiplied };
+    let how = match look.existing {
+        0 => Judged::FromZero,
+        _ if within => Judged::WithinTolerance,
+        _ => Judged::Multiplied,
+    };
     Computed { replicas, shown, ratio, counted: None, missing: 0, unready: 0, how }
 }
 
@@ -373,8 +377,11 @@ fn proposed(metric: usize, spec: &MetricSpec, computed: &Computed, look: &Observ
             (f64::from(status.utilization.unwrap_or_default()), f64::from(target), true)
         }
         MetricTarget::AverageValue(target) | MetricTarget::Value(target) => {
-            let usage = status.average.or(status.value).map_or(0.0, units);
-            (usage, units(target), false)
+            let usage = match computed.shown {
+                Shown::Total { total, existing: 0, .. } => Some(total),
+                _ => status.average.or(status.value),
+            };
+            (usage.map_or(0.0, units), units(target), false)
         }
     };
     let effect = Effect::Proposed { metric, usage, target, utilization, ratio, counted, missing, unready, how };

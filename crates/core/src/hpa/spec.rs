@@ -7,6 +7,7 @@ use super::instances::StartRules;
 use crate::bounds::Bounds;
 use crate::config::ConfigError;
 use crate::metric::{Metric, MetricKind, Target};
+use crate::quantity::Quantity;
 use crate::units::Tolerances;
 
 /// One HPA: the part of its `spec` that decides.
@@ -29,8 +30,8 @@ impl Spec {
     /// # Errors
     ///
     /// [`ConfigError`] with the path in an HPA's `spec`: bounds that exclude each other, no metric that works from
-    /// zero where `minReplicas` is 0, a target that isn't greater than 0 or is not one of the metric's type, a behavior
-    /// that [`Behavior::check`] refuses.
+    /// zero where `minReplicas` is 0, a metric without a name, a container where there is none or none where one is needed,
+    /// a target that isn't greater than 0 or is not one of the metric's type, a behavior that [`Behavior::check`] refuses.
     pub fn check(&self) -> Result<(), ConfigError> {
         if let Err(error) = Bounds::new(self.min, self.max) {
             return Err(ConfigError::new("maxReplicas", error.to_string()));
@@ -86,23 +87,60 @@ impl MetricSpec {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        use MetricKind::{External, Object, Pods};
-        let refuse = |message: String| Err(ConfigError::new("target", message));
-        match (self.target, self.kind) {
+        let kind = self.kind;
+        let (source, name) = (source(kind), if kind.is_resource() { "name" } else { "metric.name" });
+        let refuse = |field: &str, message: String| Err(ConfigError::new(format!("{source}.{field}"), message));
+        if self.name.is_empty() {
+            return refuse(name, "must not be empty".to_owned());
+        }
+        match (self.container.as_deref(), kind) {
+            (None | Some(""), MetricKind::ContainerResource) => {
+                return refuse("container", "must not be empty: it says whose resource is measured".to_owned());
+            }
+            (Some(_), kind) if kind != MetricKind::ContainerResource => {
+                return refuse("container", format!("a metric of type {kind:?} has no container"));
+            }
+            _ => {}
+        }
+        let field = format!("target.{}", self.target.field());
+        match (self.target, kind) {
+            (MetricTarget::Utilization(_), kind) if !kind.is_resource() => {
+                refuse(&field, format!("a metric of type {kind:?} has no utilization"))
+            }
+            (MetricTarget::Value(_), kind) if kind.is_per_instance() => refuse(
+                &field,
+                format!("a metric of type {kind:?} has a value an instance, and no value of all of them"),
+            ),
             (MetricTarget::Utilization(percent), _) if percent <= 0 => {
-                refuse(format!("averageUtilization is {percent}; it must be greater than 0"))
+                refuse(&field, format!("must be greater than 0, got {percent}"))
             }
             (MetricTarget::AverageValue(milli) | MetricTarget::Value(milli), _) if milli <= 0 => {
-                refuse(format!("{milli} thousandths; it must be greater than 0"))
-            }
-            (MetricTarget::Utilization(_), kind @ (Pods | Object | External)) => {
-                refuse(format!("a metric of type {kind:?} has no utilization"))
-            }
-            (MetricTarget::Value(_), kind) if kind.is_per_instance() => {
-                refuse(format!("a metric of type {kind:?} has a value an instance, and no value of all of them"))
+                refuse(&field, format!("must be greater than 0, got {}", Quantity::from_milli(milli)))
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl MetricTarget {
+    /// The field of an HPA's `target` that it stands in.
+    pub(super) const fn field(self) -> &'static str {
+        match self {
+            Self::Utilization(_) => "averageUtilization",
+            Self::AverageValue(_) => "averageValue",
+            Self::Value(_) => "value",
+        }
+    }
+}
+
+/// The field of an HPA's metric that holds what its type is about.
+pub(super) const fn source(kind: MetricKind) -> &'static str {
+    match kind {
+        MetricKind::Resource => "resource",
+        MetricKind::ContainerResource => "containerResource",
+        MetricKind::Pods => "pods",
+        MetricKind::Object => "object",
+        MetricKind::External => "external",
     }
 }
 

@@ -15,10 +15,11 @@ use crate::config::ConfigError;
 use crate::failure::EvaluateError;
 use crate::metric::{Metric, Reading, Target};
 use crate::observation::Observation;
-use crate::proposal::{Hold, Need, Proposal};
+use crate::proposal::{Need, Proposal};
+use crate::rounding::floor;
 use crate::state::{StateError, StateReader};
 use crate::time::{Span, Timestamp};
-use crate::trace::{Effect, Reason, Trace};
+use crate::trace::{Effect, Hold, Reason, Trace};
 use crate::window::Averaging;
 
 /// Configuration of [`KnativeKpa`], in the words of Knative's annotations.
@@ -200,6 +201,12 @@ struct Tracked {
 }
 
 impl Tracked {
+    /// With so many ready. Its spec was checked when it was made.
+    #[cold]
+    fn begin(&mut self, ready: u32, at: Timestamp) {
+        self.autoscaler = Autoscaler::new(self.spec, ready, at).ok();
+    }
+
     /// A reading as a total over all replicas.
     #[inline]
     fn total(&self, reading: Reading<'_>, look: &Observation<'_>) -> Option<f64> {
@@ -299,18 +306,23 @@ impl KnativeKpa {
             None => {}
         }
         let averages = if exact { metric.collector.averages(look.now)? } else { metric.collector.covered(look.now)? };
-        let autoscaler = match &mut metric.autoscaler {
-            Some(autoscaler) => autoscaler,
-            none => {
-                let ready = if exact { look.ready } else { look.ready.max(look.current) };
-                none.insert(Autoscaler::new(metric.spec, ready, look.now).ok()?)
-            }
-        };
+        if metric.autoscaler.is_none() {
+            metric.begin(if exact { look.ready } else { look.ready.max(look.current) }, look.now);
+        }
+        let autoscaler = metric.autoscaler.as_mut()?;
         if exact {
             autoscaler.scale(look.now, look.ready, averages)
         } else {
             autoscaler.scale_to(look.now, look.ready, averages, whole)
         }
+    }
+
+    /// The same, with what there is to tell of it. Apart, for without it only the count is computed.
+    #[cold]
+    fn scale_and_tell(&mut self, index: usize, look: &Observation<'_>, trace: &mut Trace) -> Option<u32> {
+        let scaled = self.scale(index, look);
+        self.tell(index, look, scaled.as_ref(), trace);
+        scaled.map(|scaled| scaled.desired)
     }
 
     fn tell(&self, index: usize, look: &Observation<'_>, scaled: Option<&Scaled>, trace: &mut Trace) {
@@ -341,12 +353,12 @@ fn collect(collector: &mut Collector, exact: bool, at: Timestamp, total: f64) {
     if exact { collector.add(at, total) } else { collector.sample(at, total) }
 }
 
-/// Rounded up; but what is a billionth off a whole number is that, for sums and divisions leave as much.
+/// Rounded up; but what is a billionth above a whole number is that, for sums and divisions leave as much.
 #[inline]
 fn whole(need: f64) -> f64 {
     const NEAR: f64 = 1e-9;
-    let nearest = need.round();
-    if (need - nearest).abs() <= NEAR * need.abs().max(1.0) { nearest } else { need.ceil() }
+    let below = floor(need);
+    if need - below <= NEAR * need.abs().max(1.0) { below } else { below + 1.0 }
 }
 
 fn note(effect: Effect, current: u32, trace: &mut Trace) {
@@ -362,11 +374,12 @@ impl ScalingAlgorithm for KnativeKpa {
         }
         let (mut highest, mut decided) = (None, 0);
         for index in 0..self.metrics.len() {
-            let scaled = self.scale(index, look);
-            if trace.is_on() {
-                self.tell(index, look, scaled.as_ref(), trace);
-            }
-            if let Some(Scaled { desired, .. }) = scaled {
+            let desired = if trace.is_on() {
+                self.scale_and_tell(index, look, trace)
+            } else {
+                self.scale(index, look).map(|scaled| scaled.desired)
+            };
+            if let Some(desired) = desired {
                 decided += 1;
                 if highest.is_none_or(|(_, before)| desired > before) {
                     highest = Some((index, desired));

@@ -12,6 +12,12 @@ use crate::window::{Averaging, WindowAverage};
 
 const BUCKET: Duration = Duration::from_secs(1);
 
+/// The number of the bucket that both windows have `at` in: one division for both, and by a constant.
+#[inline]
+const fn second(at: Timestamp) -> i64 {
+    at.as_millis().div_euclid(1000)
+}
+
 /// How long the windows are, in whole seconds, and how they average.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
@@ -68,23 +74,26 @@ impl Collector {
     /// Adds a sample as Knative does: to what its second has already. Seconds without one are zero.
     #[inline]
     pub fn add(&mut self, at: Timestamp, value: f64) {
-        self.stable.add(at, value);
-        self.panic.add(at, value);
+        let second = second(at);
+        self.stable.add_to(second, value);
+        self.panic.add_to(second, value);
     }
 
     /// Notes a level, which stands for the time since the sample before: see [`WindowAverage::sample`].
     #[inline]
     pub fn sample(&mut self, at: Timestamp, value: f64) {
-        self.stable.sample(at, value);
-        self.panic.sample(at, value);
+        let second = second(at);
+        self.stable.sample_to(second, value);
+        self.panic.sample_to(second, value);
     }
 
     /// The averages at `now`; none when the stable window is empty. An empty panic window averages to 0.
     #[must_use]
     #[inline]
     pub fn averages(&self, now: Timestamp) -> Option<Averages> {
-        let stable = self.stable.average(now)?;
-        Some(Averages { stable, panic: self.panic.average(now).unwrap_or(0.0) })
+        let second = second(now);
+        let stable = self.stable.average_at(second)?;
+        Some(Averages { stable, panic: self.panic.average_at(second).unwrap_or(0.0) })
     }
 
     /// The same, where an empty stable window averages to 0 too: so for what is not scraped, but counted where requests
@@ -94,16 +103,18 @@ impl Collector {
         Averages { stable: self.stable.average(now).unwrap_or(0.0), panic: self.panic.average(now).unwrap_or(0.0) }
     }
 
-    /// The same, where a weighted window that is young averages what it has, and not zeros before it.
+    /// The same, where no average is rounded, and a weighted window that is young averages what it has, and not zeros
+    /// before it.
     #[inline]
     pub(super) fn covered(&self, now: Timestamp) -> Option<Averages> {
-        let averages = self.averages(now)?;
+        let second = second(now);
+        let stable = self.stable.exact_average_at(second)?;
+        let panic = self.panic.exact_average_at(second).unwrap_or(0.0);
         Some(match self.stable.averaging() {
-            Averaging::Linear => averages,
-            Averaging::WeightedExponential => Averages {
-                stable: averages.stable / self.stable.coverage(now),
-                panic: averages.panic / self.panic.coverage(now),
-            },
+            Averaging::Linear => Averages { stable, panic },
+            Averaging::WeightedExponential => {
+                Averages { stable: stable / self.stable.coverage(now), panic: panic / self.panic.coverage(now) }
+            }
         })
     }
 

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::config::ConfigError;
+use crate::rounding::{ceil, floor};
 use crate::state::{StateError, StateReader};
 use crate::time::Timestamp;
 use crate::window::BucketedMaximum;
@@ -239,7 +240,7 @@ impl Autoscaler {
         if !(averages.stable.is_finite() && averages.panic.is_finite()) {
             return None;
         }
-        self.scale_to(now, ready, averages, f64::ceil)
+        self.scale_to(now, ready, averages, ceil)
     }
 
     /// The same, where `whole` rounds the need up.
@@ -257,13 +258,16 @@ impl Autoscaler {
         if !(stable_need.is_finite() && panic_need.is_finite()) {
             return None;
         }
-        let counted = f64::from(ready).max(1.0);
+        let counted = f64::from(ready.max(1));
         // Rounded so that each step can be of one pod at least.
-        let most = (spec.max_scale_up_rate * counted).ceil();
-        let least = if spec.reachable { (counted / spec.max_scale_down_rate).floor() } else { 0.0 };
-        // Saturates, where Go leaves it to the machine.
+        let most = ceil(spec.max_scale_up_rate * counted);
+        let least = if spec.reachable { floor(counted / spec.max_scale_down_rate) } else { 0.0 };
+        // In this order, for `least` may be above `most`. Saturates, where Go leaves it to the machine.
         #[expect(clippy::cast_possible_truncation, reason = "see above")]
-        let limit = |need: f64| need.max(least).min(most) as i32;
+        let limit = |need: f64| {
+            let need = if need < least { least } else { need };
+            (if need > most { most } else { need }) as i32
+        };
         // After the limits, and so past them.
         let activated = |need: f64, limited: i32| match i32::try_from(spec.activation_scale) {
             Ok(scale) if scale > 1 && need > 0.0 => limited.max(scale),
@@ -338,7 +342,7 @@ impl Autoscaler {
             0
         } else if burst > 0.0 {
             #[expect(clippy::cast_possible_truncation, reason = "saturates")]
-            let excess = (f64::from(ready) * self.spec.total - burst - panic).floor() as i32;
+            let excess = floor(f64::from(ready) * self.spec.total - burst - panic) as i32;
             excess
         } else {
             -1

@@ -7,10 +7,12 @@ use crate::algorithm::ScalingAlgorithm;
 use crate::bounds::Bounds;
 use crate::config::ConfigError;
 use crate::decision::{Decision, Outcome, round_up};
-use crate::failure::EvaluateError;
+use crate::failure::fallback::{Fallback, Given, failed};
+use crate::failure::quarantine::{Next, Quarantine};
+use crate::failure::{self, Fact, FailureTotals, Health};
 use crate::manager::ReadingsMismatch;
 use crate::observation::{Action, Observation};
-use crate::policy::{FailureSpec, HoldOutsideBounds, PolicySpec};
+use crate::policy::{HoldOutsideBounds, PolicySpec};
 use crate::proposal::Proposal;
 use crate::registry::Registry;
 use crate::stage::restrained::{Restrained, split_state};
@@ -19,24 +21,19 @@ use crate::trace::{Direction, Effect, Reason, Trace};
 
 /// The stage name of what the manager itself does to bounds.
 const BOUNDS: &str = "bounds";
-const FALLBACK: &str = "onFailure";
 
 pub(super) struct Workload {
     /// What the state belongs to: the algorithm and its stages, by name.
     lineage: String,
     pipeline: Box<dyn ScalingAlgorithm>,
-    on_failure: OnFailure,
+    fallback: Fallback,
+    quarantine: Quarantine,
+    totals: FailureTotals,
     bounds: Bounds,
     hold_outside_bounds: HoldOutsideBounds,
     metrics: usize,
     /// The last change that was decided, for callers that don't tell how it ended: as if it were made.
     asked: Option<Action>,
-}
-
-enum OnFailure {
-    Hold,
-    Replicas(u32),
-    Algorithm { name: String, algorithm: Box<dyn ScalingAlgorithm> },
 }
 
 impl fmt::Debug for Workload {
@@ -46,7 +43,8 @@ impl fmt::Debug for Workload {
 }
 
 impl Workload {
-    const STATE_VERSION: u8 = 1;
+    /// Version 1 knew nothing of failures.
+    const STATE_VERSION: u8 = 2;
 
     pub(super) fn build(policy: &PolicySpec, registry: &Registry) -> Result<Self, ConfigError> {
         policy.check()?;
@@ -63,18 +61,14 @@ impl Workload {
             pipeline = Box::new(Restrained::new(pipeline, behavior).map_err(|error| error.under("behavior"))?);
             lineage.push_str(" > behavior");
         }
-        let on_failure = match &policy.on_failure {
-            FailureSpec::Hold => OnFailure::Hold,
-            FailureSpec::Replicas(replicas) => OnFailure::Replicas(*replicas),
-            FailureSpec::Algorithm(spec) => OnFailure::Algorithm {
-                name: spec.lineage(),
-                algorithm: registry.build(spec, metrics).map_err(|error| error.under("onFailure.algorithm"))?,
-            },
-        };
+        let fallback =
+            Fallback::build(&policy.on_failure, registry, metrics).map_err(|error| error.under("onFailure"))?;
         Ok(Self {
             lineage,
             pipeline,
-            on_failure,
+            fallback,
+            quarantine: Quarantine::new(policy.quarantine),
+            totals: FailureTotals::default(),
             bounds: policy.bounds()?,
             hold_outside_bounds: policy.hold_outside_bounds,
             metrics: metrics.len(),
@@ -98,60 +92,91 @@ impl Workload {
             self.asked = self.asked.and_then(|asked| asked.reached(observation.current));
             observation.last_action = self.asked;
         }
-        let (proposal, failed) = match self.pipeline.evaluate(&observation, trace) {
-            Ok(proposal) => (proposal, false),
-            Err(error) => (self.fall_back(&error, &observation, trace), true),
+        let (desired, outcome) = match self.ask(&observation, trace) {
+            Some(proposal) => self.conclude(proposal, observation.current, trace),
+            None => {
+                let (proposal, is_last_good) = self.fallback.answer(&observation, trace);
+                self.totals.last_good += u64::from(is_last_good);
+                let settled = proposal.settled(observation.current, trace);
+                (self.conclude(settled, observation.current, trace).0, Outcome::Fallback)
+            }
         };
-        let (desired, outcome) = self.conclude(proposal, observation.current, trace);
         if desired != observation.current {
             self.asked = Some(Action { at: observation.now, from: observation.current, to: desired, applied: true });
         }
-        Ok(Decision {
-            now: observation.now,
-            current: observation.current,
-            desired,
-            outcome: if failed { Outcome::Fallback } else { outcome },
-        })
+        Ok(Decision { now: observation.now, current: observation.current, desired, outcome })
     }
 
-    fn fall_back(&mut self, error: &EvaluateError, observation: &Observation<'_>, trace: &mut Trace) -> Proposal {
-        let current = f64::from(observation.current);
-        let fail = |error: &EvaluateError, trace: &mut Trace| {
-            let message = trace.keep(format_args!("{error}"));
-            trace.push(|| Reason::new(FALLBACK, current, current, Effect::Failed { message }));
+    /// What the algorithm says, settled, or nothing where it fails or is in quarantine.
+    fn ask(&mut self, look: &Observation<'_>, trace: &mut Trace) -> Option<Proposal> {
+        let current = f64::from(look.current);
+        let note = |fact, at: f64, trace: &mut Trace| {
+            trace.push(|| Reason::new(failure::STAGE, at, at, Effect::Failure(fact)));
         };
-        let fell_back = |to: f64, text: fmt::Arguments<'_>, trace: &mut Trace| {
-            let fallback = trace.keep(text);
-            trace.push(|| Reason::new(FALLBACK, current, to, Effect::FellBack { fallback }));
-        };
-        // What the failed attempt wrote up to its failure led to nothing.
-        trace.clear();
-        fail(error, trace);
-        match &mut self.on_failure {
-            OnFailure::Hold => {
-                fell_back(current, format_args!("hold"), trace);
-                Proposal::Hold(crate::proposal::Hold::Said)
+        let failures = self.quarantine.failures();
+        let next = self.quarantine.next(look.now);
+        match next {
+            Next::Call => {}
+            Next::Trial => {
+                self.totals.trials += 1;
+                note(Fact::Trial { failures }, current, trace);
             }
-            OnFailure::Replicas(replicas) => {
-                let replicas = f64::from(*replicas);
-                fell_back(replicas, format_args!("{replicas} replicas"), trace);
-                Proposal::Need(crate::proposal::Need::replicas(replicas).expect("a count is a need"))
+            Next::Wait { until } => {
+                self.totals.waits += 1;
+                note(Fact::Quarantined { failures, until, left: until.since(look.now) }, current, trace);
+                return None;
             }
-            OnFailure::Algorithm { name, algorithm } => {
-                fell_back(current, format_args!("{name}"), trace);
-                algorithm.evaluate(observation, trace).unwrap_or_else(|error| {
-                    fail(&error, trace);
-                    Proposal::Hold(crate::proposal::Hold::Said)
-                })
+        }
+        let begin = trace.mark();
+        match self.pipeline.evaluate(look, trace) {
+            Ok(proposal) => {
+                self.quarantine.answered();
+                let settled = proposal.settled(look.current, trace);
+                if next == Next::Trial {
+                    self.totals.recoveries += 1;
+                    let at = if let Proposal::Need(need) = settled { need.exact() } else { current };
+                    note(Fact::Recovered { failures }, at, trace);
+                }
+                self.fallback.note(settled, look.now);
+                Some(settled)
+            }
+            Err(error) => {
+                // What the failed attempt wrote up to its failure led to nothing.
+                trace.rewind(begin);
+                failed(&error, current, trace);
+                self.totals.count(error.kind);
+                if self.quarantine.failed(error.kind, look.now)
+                    && let Some(until) = self.quarantine.until()
+                {
+                    self.totals.quarantines += 1;
+                    let failures = self.quarantine.failures();
+                    note(Fact::Quarantined { failures, until, left: until.since(look.now) }, current, trace);
+                }
+                None
             }
         }
     }
 
-    /// Settles, rounds and clamps: once, here, for every algorithm.
-    fn conclude(&self, proposal: Proposal, current: u32, trace: &mut Trace) -> (u32, Outcome) {
-        match proposal {
+    /// How the algorithm is.
+    pub(super) fn health(&self) -> Health {
+        Health {
+            failures_in_a_row: self.quarantine.failures(),
+            quarantined_until: self.quarantine.until(),
+            totals: self.totals,
+        }
+    }
+
+    /// Takes the place of `before`, whose policy it replaces: what failed under that is tried again at once.
+    pub(super) fn inherit(&mut self, before: &Self) {
+        self.quarantine.answered();
+        self.totals = before.totals;
+    }
+
+    /// Rounds and clamps what is settled: once, here, for every algorithm.
+    fn conclude(&self, settled: Proposal, current: u32, trace: &mut Trace) -> (u32, Outcome) {
+        match settled {
             Proposal::Need(need) => {
-                let exact = need.settle(current, trace).exact();
+                let exact = need.exact();
                 let whole = round_up(exact);
                 if f64::from(whole) != exact {
                     trace.push(|| Reason::new("rounding", exact, f64::from(whole), Effect::RoundedUp));
@@ -187,15 +212,11 @@ impl Workload {
     }
 
     // Version; the lineage, the pipeline's state, the fallback's name and its state, each behind its length; the last
-    // change.
+    // change; the failures in a row; the last good answer.
     pub(super) fn snapshot(&mut self) -> Result<Vec<u8>, StateError> {
         let mut pipeline = Vec::new();
         self.pipeline.snapshot(&mut pipeline)?;
-        let (mut name, mut fallback) = ("", Vec::new());
-        if let OnFailure::Algorithm { name: own, algorithm } = &mut self.on_failure {
-            algorithm.snapshot(&mut fallback)?;
-            name = own;
-        }
+        let (name, fallback) = self.fallback.snapshot()?;
         let mut state = vec![Self::STATE_VERSION];
         for part in [self.lineage.as_bytes(), &pipeline, name.as_bytes(), &fallback] {
             let length = u32::try_from(part.len())
@@ -204,29 +225,32 @@ impl Workload {
             state.extend(part);
         }
         Action::write(self.asked, &mut state);
+        self.quarantine.write(&mut state);
+        self.fallback.write_last_good(&mut state);
         Ok(state)
     }
 
     pub(super) fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let mut reader = StateReader::new("the workload", Self::STATE_VERSION, state)?;
+        let (version, mut reader) = StateReader::up_to("the workload", Self::STATE_VERSION, state)?;
         let (lineage, pipeline) = (reader.part()?, reader.part()?);
         let (fallback_name, fallback) = (reader.part()?, reader.part()?);
         let asked = Action::read(&mut reader)?;
+        let (quarantine, given) = match version {
+            1 => (Quarantine::new(self.quarantine.spec()), Given::NONE),
+            _ => (self.quarantine.read(&mut reader)?, Given::read(&mut reader)?),
+        };
         reader.end()?;
         let mut before = Vec::new();
         self.pipeline.snapshot(&mut before)?;
         let carried = self.carry(lineage, pipeline, &before)?;
         self.pipeline.restore(&carried)?;
-        let restored = match &mut self.on_failure {
-            OnFailure::Algorithm { name, algorithm } if name.as_bytes() == fallback_name => algorithm.restore(fallback),
-            // A fallback that the policy no longer has, or didn't have before: it begins without a past.
-            OnFailure::Algorithm { .. } | OnFailure::Hold | OnFailure::Replicas(_) => Ok(()),
-        };
-        if let Err(error) = restored {
+        if let Err(error) = self.fallback.restore(fallback_name, fallback) {
             self.pipeline.restore(&before)?;
             return Err(error);
         }
         self.asked = asked;
+        self.quarantine = quarantine;
+        given.put_into(&mut self.fallback);
         Ok(())
     }
 

@@ -16,11 +16,11 @@ use crate::config::ConfigError;
 use crate::failure::{EvaluateError, FailureKind};
 use crate::metric::Metric;
 use crate::observation::{Noticed, Observation};
-use crate::proposal::{Hold, Need, Proposal};
+use crate::proposal::{Need, Proposal};
 use crate::state::{StateError, StateReader};
 use crate::time::Span;
 use crate::timing::Cooldown;
-use crate::trace::Trace;
+use crate::trace::{Hold, Trace};
 
 /// Configuration of [`Nomad`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -12,8 +12,7 @@ use super::strategy::{Judgement, Strategy};
 use super::vote::{Direction, Tally, Vote};
 use super::written::StrategyError;
 use crate::bounds::MAX_REPLICAS;
-use crate::proposal::Hold;
-use crate::trace::{Effect, Reason, Trace};
+use crate::trace::{Effect, Hold, Reason, Trace};
 
 /// What becomes of a decision when one of its checks fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -8,11 +8,10 @@ use super::check::{Action, Check, Checks, DRY_RUN, Failed, Member, OnError, Verd
 use super::fact::Fact;
 use super::strategy::{Judgement, Strategy};
 use super::vote::Direction;
-use crate::proposal::Hold;
 use crate::state::{StateError, StateReader, write_time};
 use crate::time::Timestamp;
 use crate::timing::Cooldown;
-use crate::trace::Trace;
+use crate::trace::{Hold, Trace};
 
 /// A policy, as Nomad has it.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,9 +11,9 @@ use crate::config::ConfigError;
 use crate::failure::EvaluateError;
 use crate::metric::Metric;
 use crate::observation::Observation;
-use crate::proposal::{Hold, Need, Proposal};
+use crate::proposal::{Need, Proposal};
 use crate::state::{StateError, StateReader, expect_none};
-use crate::trace::Trace;
+use crate::trace::{Hold, Trace};
 
 /// One strategy on one metric, in whole replicas. Of these only `threshold` remembers anything: when it last saw values
 /// within its bounds.

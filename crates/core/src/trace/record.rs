@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::{Reason, Trace, render};
+use super::{Effect, Reason, TextId, Trace, render};
 use crate::metric::Metric;
 
 /// A reason in words, as it is written into JSON, reports and logs.
@@ -29,7 +29,7 @@ pub struct DetailedReason {
     /// In words.
     #[serde(flatten)]
     pub record: ReasonRecord,
-    /// The [`Effect`](super::Effect) as data: its `kind` and its fields, metrics by name, times in milliseconds.
+    /// The [`Effect`] as data: its `kind` and its fields, metrics by name, times in milliseconds.
     pub effect: Map<String, Value>,
 }
 
@@ -65,6 +65,9 @@ impl Trace {
             {
                 *metric = known.name.clone().into();
             }
+            if let Some((field, text)) = told(&reason.effect) {
+                effect.insert(field.to_owned(), self.kept(text).into());
+            }
             DetailedReason { record: self.record(reason, metrics), effect }
         };
         self.reasons().iter().map(detail).collect()
@@ -77,6 +80,17 @@ impl Trace {
             to: reason.to,
             text: render::text(reason, self, metrics).to_string(),
         }
+    }
+}
+
+/// The field of an effect whose text the trace keeps. A note's is its whole text, and stands beside it.
+const fn told(effect: &Effect) -> Option<(&'static str, TextId)> {
+    match *effect {
+        Effect::Unusable { cause, .. } => Some(("cause", cause)),
+        Effect::Failed { message, .. } => Some(("message", message)),
+        Effect::FellBack { fallback } => Some(("fallback", fallback)),
+        Effect::Combined { member, .. } => Some(("member", member)),
+        _ => None,
     }
 }
 

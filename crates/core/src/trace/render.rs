@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use super::{Direction, Effect, Judged, Reason, Trace};
+use super::{Direction, Effect, Hold, Judged, Reason, Trace};
 use crate::hpa::PolicyKind;
 use crate::metric::Metric;
-use crate::proposal::Hold;
 
 pub(super) fn text<'a>(reason: &'a Reason, trace: &'a Trace, metrics: &'a [Metric]) -> impl fmt::Display + 'a {
     Text { reason, trace, metrics }
@@ -17,8 +16,15 @@ struct Text<'a> {
     metrics: &'a [Metric],
 }
 
-/// Three digits after the point at most, and no trailing zeros: 620, 1.24, 0.333.
-pub(crate) struct Short(pub(crate) f64);
+/// A number as reasons show it: three digits after the point at most, and no trailing zeros.
+///
+/// ```
+/// use setpoint::Short;
+/// let shown = [620.0, 1.24, 1.0 / 3.0, 0.000_01].map(|number| Short(number).to_string());
+/// assert_eq!(shown, ["620", "1.24", "0.333", "1e-5"]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Short(pub f64);
 
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,6 +51,10 @@ impl Text<'_> {
             return Ok(());
         };
         let percent = if utilization { " %" } else { "" };
+        if how == Judged::FromZero {
+            let (name, to) = (self.metric(metric), Short(self.reason.to));
+            return write!(f, "{name} is {} in total, at {} a replica: {to}", Short(usage), Short(target));
+        }
         write!(f, "{} is {}{percent} against {}{percent}", self.metric(metric), Short(usage), Short(target))?;
         for (count, what) in [(missing, "without a sample"), (unready, "not ready")] {
             if count > 0 {
@@ -53,8 +63,8 @@ impl Text<'_> {
         }
         let (ratio, to) = (Short(ratio), Short(self.reason.to));
         match (how, counted) {
-            (Judged::Multiplied, Some(counted)) => write!(f, ": {ratio} times {counted} replicas"),
-            (Judged::Multiplied, None) => write!(f, " a replica: {to}"),
+            (Judged::Multiplied | Judged::FromZero, Some(counted)) => write!(f, ": {ratio} times {counted} replicas"),
+            (Judged::Multiplied | Judged::FromZero, None) => write!(f, " a replica: {to}"),
             (Judged::WithinTolerance, _) => write!(f, ": the ratio {ratio} is within the tolerance"),
             (Judged::DirectionTurned, _) => {
                 write!(f, ": what is assumed of those makes the ratio {ratio}, the other way, so nothing is done")
@@ -153,17 +163,22 @@ impl fmt::Display for Text<'_> {
                 let (period, left) = (humantime::format_duration(period), humantime::format_duration(left));
                 write!(f, "at most {value}{unit} {verb} in {period}, from {start}; holds for {left} more")
             }
-            Effect::DirectionDisabled { direction: Direction::Up } => f.write_str("scaling up is switched off"),
-            Effect::DirectionDisabled { direction: Direction::Down } => f.write_str("scaling down is switched off"),
+            Effect::DirectionDisabled { direction } => {
+                let way = if direction == Direction::Up { "up" } else { "down" };
+                write!(f, "scaling {way} is switched off by selectPolicy: Disabled")
+            }
             Effect::DoublingLimit { limit } => {
                 write!(f, "at most {limit} in one step: twice the count, and no less than 4")
             }
             Effect::OutsideBounds => f.write_str("outside the bounds: corrected at once, past windows and rates"),
-            Effect::ScalingDisabled => f.write_str("it was stopped by hand, and is left so"),
+            Effect::ScalingDisabled => {
+                f.write_str("scaling is off at zero replicas, except after scaling there of its own accord")
+            }
             Effect::RoundedUp => write!(f, "{} rounded up", Short(from)),
             Effect::Bounded { direction: Direction::Up } => write!(f, "{} is the minimum", Short(to)),
             Effect::Bounded { direction: Direction::Down } => write!(f, "{} is the maximum", Short(to)),
-            Effect::Failed { message } => write!(f, "the algorithm failed: {}", self.trace.kept(message)),
+            Effect::Failed { message, .. } => write!(f, "the algorithm failed: {}", self.trace.kept(message)),
+            Effect::Failure(fact) => fact.write(f, to),
             Effect::FellBack { fallback } => write!(f, "the declared fallback answers: {}", self.trace.kept(fallback)),
             Effect::NoOpinion => f.write_str("the algorithm has not enough data"),
             Effect::Suspended => f.write_str("the algorithm asked to leave the workload alone"),

@@ -10,10 +10,10 @@ use crate::config::ConfigError;
 use crate::failure::EvaluateError;
 use crate::metric::Metric;
 use crate::observation::{Noticed, Observation};
-use crate::proposal::{Hold, Need, Proposal};
+use crate::proposal::{Need, Proposal};
 use crate::state::{StateError, StateReader, write_time};
 use crate::time::Timestamp;
-use crate::trace::Trace;
+use crate::trace::{Hold, Trace};
 
 /// DataDog's WatermarkPodAutoscaler: nothing is done while a value is between its two watermarks; beyond them the count
 /// follows it, in steps of limited size, with a pause after each.

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::power::power;
+use crate::rounding;
 use crate::state::{StateError, StateReader};
 use crate::time::{Timestamp, millis};
 
@@ -79,6 +80,8 @@ pub struct WindowAverage {
     bucket_ms: i64,
     /// By bucket number modulo its length.
     ring: Vec<f64>,
+    /// Where the newest bucket is in it.
+    head: usize,
     /// Of all buckets: kept by adding what comes and subtracting what goes.
     total: f64,
     /// The number of the bucket where what is averaged begins. None before anything was written, and after a
@@ -103,6 +106,7 @@ impl WindowAverage {
             averaging,
             bucket_ms,
             ring: vec![0.0; count],
+            head: 0,
             total: 0.0,
             first: None,
             last: None,
@@ -128,13 +132,33 @@ impl WindowAverage {
     /// without any, everything begins anew.
     #[inline]
     pub fn add(&mut self, at: Timestamp, value: f64) {
-        let at = self.number(at);
-        if !value.is_finite() || !self.move_to(at, 0.0) {
+        self.add_to(self.number(at), value);
+    }
+
+    /// The same to the bucket of a number.
+    #[inline]
+    pub(crate) fn add_to(&mut self, number: i64, value: f64) {
+        if !value.is_finite() {
             return;
         }
-        let index = self.index(at);
-        self.ring[index] = sum(self.ring[index], value);
-        self.total = sum(self.total, value);
+        match self.place(number) {
+            None => {}
+            Some(Place::Anew) => self.begin(number, value),
+            Some(Place::Known(slot)) => {
+                self.ring[slot] = sum(self.ring[slot], value);
+                self.total = sum(self.total, value);
+            }
+            Some(Place::Ahead(buckets)) => {
+                for _ in 0..buckets {
+                    self.head = self.next(self.head);
+                    self.total = sum(self.total, -self.ring[self.head]);
+                    self.ring[self.head] = 0.0;
+                }
+                self.ring[self.head] = sum(0.0, value);
+                self.total = sum(self.total, value);
+                self.last = Some(number);
+            }
+        }
     }
 
     /// Notes that the level is `value` at `at`. It fills the buckets skipped since the newest one, and takes the place of
@@ -143,67 +167,95 @@ impl WindowAverage {
     /// Late ones and gaps of a window are as for [`add`](Self::add).
     #[inline]
     pub fn sample(&mut self, at: Timestamp, value: f64) {
-        let at = self.number(at);
-        if !value.is_finite() || !self.move_to(at, value) {
-            return;
-        }
-        let index = self.index(at);
-        // Added up anew once a window: what a large value rounded away comes back.
-        if index == 0 {
-            self.ring[0] = value;
-            self.total = self.ring.iter().fold(0.0, |total, &value| sum(total, value));
-        } else {
-            self.total = sum(sum(self.total, -self.ring[index]), value);
-            self.ring[index] = value;
-        }
+        self.sample_to(self.number(at), value);
     }
 
-    /// Moves the window on to `at`, which begins a new bucket or is in one of the window's; the buckets skipped get
-    /// `filling`, and so would the new one, were it not written next. False for one that comes too late.
+    /// The same in the bucket of a number.
     #[inline]
-    fn move_to(&mut self, at: i64, filling: f64) -> bool {
-        let length = self.length();
-        let Some(last) = self.last else {
-            (self.first, self.last) = (Some(at), Some(at));
-            return true;
-        };
-        let ahead = at.saturating_sub(last);
-        if ahead == 0 {
-            return true;
+    pub(crate) fn sample_to(&mut self, number: i64, value: f64) {
+        if !value.is_finite() {
+            return;
         }
-        if ahead <= -length {
-            return false;
-        }
-        if self.first.is_none_or(|first| first > at) {
-            self.first = Some(at);
-        }
-        if ahead < 0 {
-            return true;
-        }
-        if ahead >= length {
-            self.first = Some(at);
-            self.ring.fill(0.0);
-            self.total = 0.0;
-        } else {
-            for skipped in 1..=ahead {
-                let index = self.index(last + skipped);
-                self.total = sum(self.total, -self.ring[index]);
-                self.ring[index] = 0.0;
-                if filling != 0.0 && skipped < ahead {
-                    self.ring[index] = filling;
-                    self.total = sum(self.total, filling);
+        match self.place(number) {
+            None => {}
+            Some(Place::Anew) => self.begin(number, value),
+            Some(Place::Known(slot)) => {
+                let before = std::mem::replace(&mut self.ring[slot], value);
+                self.set_total(self.total + (value - before));
+            }
+            Some(Place::Ahead(buckets)) => {
+                let (start, end) = (self.head + 1, self.head + 1 + buckets);
+                self.last = Some(number);
+                #[expect(clippy::cast_precision_loss, reason = "at most the ring's length")]
+                let new = value * buckets as f64;
+                if let Some(slots) = self.ring.get_mut(start..end) {
+                    let gone = total(slots);
+                    slots.fill(value);
+                    self.head = end - 1;
+                    self.set_total(self.total + (new - gone));
+                } else {
+                    // Added up anew once a turn of the ring: what a large value rounded away comes back.
+                    let over = end - self.ring.len();
+                    let kept = total(&self.ring[over..start]);
+                    self.ring[start..].fill(value);
+                    self.ring[..over].fill(value);
+                    self.head = over - 1;
+                    self.set_total(kept + new);
                 }
             }
         }
-        self.last = Some(at);
-        true
+    }
+
+    #[inline]
+    fn set_total(&mut self, total: f64) {
+        self.total = total;
+        if !total.is_finite() {
+            self.add_up();
+        }
+    }
+
+    /// Step by step, for sums that leave what a double can hold.
+    #[cold]
+    fn add_up(&mut self) {
+        self.total = self.ring.iter().fold(0.0, |total, &value| sum(total, value));
+    }
+
+    /// Where a bucket is; none for one that is too late.
+    #[inline]
+    fn place(&mut self, number: i64) -> Option<Place> {
+        let Some(last) = self.last else {
+            return Some(Place::Anew);
+        };
+        let (ahead, length) = (number.saturating_sub(last), self.length());
+        if ahead == 0 {
+            return Some(Place::Known(self.head));
+        }
+        if ahead >= length {
+            return Some(Place::Anew);
+        }
+        if ahead <= -length {
+            return None;
+        }
+        if self.first.is_none_or(|first| first > number) {
+            self.first = Some(number);
+        }
+        Some(if ahead < 0 { Place::Known(self.slot(-ahead)) } else { Place::Ahead(index(ahead)) })
+    }
+
+    /// With one value, in the bucket of a number.
+    fn begin(&mut self, number: i64, value: f64) {
+        self.ring.fill(0.0);
+        self.head = modulo(number, self.ring.len());
+        self.ring[self.head] = sum(0.0, value);
+        self.total = self.ring[self.head];
+        (self.first, self.last) = (Some(number), Some(number));
     }
 
     /// Whether nothing was written for more than a window.
     #[must_use]
     #[inline]
     pub fn is_empty(&self, now: Timestamp) -> bool {
-        self.behind(now).is_none()
+        self.behind(self.number(now)).is_none()
     }
 
     /// The average at `now`; none if nothing was written for more than a window.
@@ -214,11 +266,24 @@ impl WindowAverage {
     #[must_use]
     #[inline]
     pub fn average(&self, now: Timestamp) -> Option<f64> {
-        let behind = self.behind(now)?;
+        self.average_at(self.number(now))
+    }
+
+    /// The same in the bucket of a number.
+    #[inline]
+    pub(crate) fn average_at(&self, number: i64) -> Option<f64> {
+        let average = self.exact_average_at(number)?;
+        Some(if self.averaging == Averaging::Linear { round(average) } else { average })
+    }
+
+    /// The same, and not rounded.
+    #[inline]
+    pub(crate) fn exact_average_at(&self, number: i64) -> Option<f64> {
+        let behind = self.behind(number)?;
         let last = self.last?;
         Some(match self.averaging {
             Averaging::Linear => self.linear(last, behind),
-            Averaging::WeightedExponential => self.weighted(last, behind),
+            Averaging::WeightedExponential => self.weighted(behind),
         })
     }
 
@@ -235,37 +300,37 @@ impl WindowAverage {
         1.0 - power(1.0 - self.weight, count)
     }
 
-    /// Buckets since the newest one, zero if that is `now`'s or later.
+    /// Buckets since the newest one, zero if that is a later one.
     #[inline]
-    fn behind(&self, now: Timestamp) -> Option<i64> {
-        let behind = self.number(now).saturating_sub(self.last?);
+    fn behind(&self, number: i64) -> Option<i64> {
+        let behind = number.saturating_sub(self.last?);
         (behind <= self.length()).then_some(behind.max(0))
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "at most the ring's length")]
     #[inline]
     fn linear(&self, last: i64, behind: i64) -> f64 {
         let length = self.length();
         if behind >= length {
             return 0.0;
         }
-        let mut total = self.total;
-        for gone in 1..=behind {
-            total -= self.ring[self.index(last + gone)];
+        let (mut total, mut gone) = (self.total, self.head);
+        for _ in 0..behind {
+            gone = self.next(gone);
+            total -= self.ring[gone];
         }
         let since_first = self.first.map_or(length, |first| last.saturating_sub(first).saturating_add(1));
-        #[expect(clippy::cast_precision_loss, reason = "at most the ring's length")]
-        round(total / since_first.min(length - behind) as f64)
+        total / since_first.min(length - behind) as f64
     }
 
-    fn weighted(&self, last: i64, behind: i64) -> f64 {
+    fn weighted(&self, behind: i64) -> f64 {
         let decay = 1.0 - self.weight;
         let mut weight = self.weight;
         if behind > 0 {
             weight *= power(decay, behind);
         }
-        let newest = self.index(last);
-        let (older, newer) = (&self.ring[..=newest], &self.ring[newest + 1..]);
-        let counted = usize::try_from(self.length() - behind).unwrap_or_default();
+        let (older, newer) = (&self.ring[..=self.head], &self.ring[self.head + 1..]);
+        let counted = index(self.length() - behind);
         let mut average = 0.0;
         for bucket in older.iter().rev().chain(newer.iter().rev()).take(counted) {
             average += bucket * weight;
@@ -286,7 +351,7 @@ impl WindowAverage {
         if self.resize_buckets(window, now)? {
             match self.last.filter(|_| self.first.is_some()) {
                 Some(_) => self.first = first,
-                None => (self.first, self.last) = (None, None),
+                None => (self.first, self.last, self.head) = (None, None, 0),
             }
         }
         Ok(())
@@ -309,20 +374,21 @@ impl WindowAverage {
             return Ok(false);
         }
         let mut ring = vec![0.0; count];
+        // A time that stays has a place, whether or not there is a value at it.
+        let head = self.last.map_or(0, |last| modulo(last, count));
         let mut total = 0.0;
         match self.last.filter(|_| !self.is_empty(now)) {
             Some(last) => {
                 for age in 0..count.min(self.ring.len()) as i64 {
-                    let number = last.saturating_sub(age);
-                    let value = self.ring[self.index(number)];
-                    ring[modulo(number, count)] = value;
+                    let value = self.ring[self.slot(age)];
+                    ring[back(head, age, count)] = value;
                     total = sum(total, value);
                 }
                 self.first = Some(last.saturating_sub(self.length() - 1));
             }
             None => self.first = None,
         }
-        (self.ring, self.total, self.weight) = (ring, total, newest_weight(count));
+        (self.ring, self.head, self.total, self.weight) = (ring, head, total, newest_weight(count));
         Ok(true)
     }
 
@@ -371,8 +437,8 @@ impl WindowAverage {
         for _ in 0..count {
             ring.push(reader.finite()?);
         }
-        let weight = newest_weight(ring.len());
-        Ok(Self { averaging: self.averaging, bucket_ms: self.bucket_ms, ring, total, first, last, weight })
+        let (head, weight) = (last.map_or(0, |last| modulo(last, ring.len())), newest_weight(ring.len()));
+        Ok(Self { averaging: self.averaging, bucket_ms: self.bucket_ms, ring, head, total, first, last, weight })
     }
 
     #[inline]
@@ -380,9 +446,15 @@ impl WindowAverage {
         at.as_millis().div_euclid(self.bucket_ms)
     }
 
+    /// Where the bucket is that is so much older than the newest one.
     #[inline]
-    fn index(&self, number: i64) -> usize {
-        modulo(number, self.ring.len())
+    fn slot(&self, age: i64) -> usize {
+        back(self.head, age, self.ring.len())
+    }
+
+    #[inline]
+    fn next(&self, slot: usize) -> usize {
+        if slot + 1 == self.ring.len() { 0 } else { slot + 1 }
     }
 
     #[expect(clippy::cast_possible_wrap, reason = "at most 100,000")]
@@ -392,7 +464,29 @@ impl WindowAverage {
     }
 }
 
-#[expect(clippy::cast_possible_wrap, clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a remainder")]
+/// Where the bucket of a number is.
+enum Place {
+    /// In no window that there is: what is averaged begins with it.
+    Anew,
+    /// There, as one of the window's.
+    Known(usize),
+    /// So many buckets beyond the newest one, and within a window of it.
+    Ahead(usize),
+}
+
+/// So many slots before `head`, for less than a turn.
+#[inline]
+fn back(head: usize, slots: i64, length: usize) -> usize {
+    let slots = index(slots);
+    if head >= slots { head - slots } else { head + length - slots }
+}
+
+#[inline]
+fn index(number: i64) -> usize {
+    usize::try_from(number).expect("a part of a window is not negative")
+}
+
+#[expect(clippy::cast_possible_wrap, clippy::cast_possible_truncation, reason = "a remainder")]
 #[inline]
 fn modulo(number: i64, length: usize) -> usize {
     number.rem_euclid(length as i64) as usize
@@ -404,11 +498,26 @@ fn sum(one: f64, other: f64) -> f64 {
     (one + other).clamp(f64::MIN, f64::MAX)
 }
 
+/// Of buckets whose order doesn't matter: four sums at a time, as a processor adds them.
+#[inline]
+fn total(buckets: &[f64]) -> f64 {
+    let mut sums = [0.0; 4];
+    let fours = buckets.chunks_exact(sums.len());
+    let rest = fours.remainder().iter().fold(0.0, |sum, value| sum + value);
+    for four in fours {
+        for (sum, value) in sums.iter_mut().zip(four) {
+            *sum += value;
+        }
+    }
+    let [first, second, third, fourth] = sums;
+    (first + second) + (third + fourth) + rest
+}
+
 /// To six digits after the point.
 #[inline]
 fn round(value: f64) -> f64 {
     const SCALE: f64 = 1e6;
-    let rounded = (value * SCALE).round() / SCALE;
+    let rounded = rounding::round(value * SCALE) / SCALE;
     if rounded.is_finite() { rounded } else { value }
 }
 

@@ -3,6 +3,7 @@
 mod behavior;
 mod control_loop;
 mod instances;
+mod manifest;
 mod metrics;
 
 use std::time::Duration;

@@ -4,6 +4,7 @@ mod aibrix;
 mod allocations;
 mod behavior;
 mod combinator;
+mod failure;
 mod handler;
 mod hpa;
 mod knative;

@@ -147,6 +147,11 @@ fn a_failure_is_answered_by_the_declared_fallback_inside_the_bounds() {
         let reasons = trace.records(&policy.metrics);
         assert_eq!(reasons[0].text, "the algorithm failed: the oracle is silent");
         assert_eq!(reasons[1].text, format!("the declared fallback answers: {words}"));
+        // The same as data, for programs.
+        let details = trace.details(&policy.metrics);
+        let message = details[0].effect["message"].as_str().expect("text");
+        assert_eq!(reasons[0].text, format!("the algorithm failed: {message}"));
+        assert_eq!(details[1].effect["fallback"], words);
     }
 }
 
@@ -305,7 +310,7 @@ fn a_fallback_that_comes_or_goes_leaves_the_algorithm_its_state() {
             long.push(0);
             assert!(manager.restore(workload, &long).is_err(), "a byte too many was accepted");
             long[0] = 99;
-            let version = StateError::Version { part: "the workload", found: 99, known: 1 };
+            let version = StateError::Version { part: "the workload", found: 99, known: 2 };
             assert_eq!(manager.restore(workload, &long), Err(WorkloadError::Failed(version)));
         }
     }

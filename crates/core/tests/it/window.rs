@@ -30,7 +30,8 @@ fn added(mut window: WindowAverage, values: &[(i64, f64)]) -> WindowAverage {
 
 #[test]
 fn a_linear_average_counts_the_seconds_there_are() {
-    let cases: [(&str, &[(i64, f64)], i64, Option<f64>); 14] = [
+    type Case = (&'static str, &'static [(i64, f64)], i64, Option<f64>);
+    let cases: [Case; 14] = [
         ("nothing", &[], 0, None),
         ("one second", &[(7, 4.0)], 7, Some(4.0)),
         ("two values of a second add up", &[(7, 4.0), (7, 2.0)], 7, Some(6.0)),
@@ -87,19 +88,32 @@ fn a_sample_stands_for_the_time_since_the_one_before() {
 
 #[test]
 fn what_a_large_sample_rounded_away_comes_back_within_a_window() {
-    let mut sampled = linear(10);
-    let mut summed = linear(10);
-    for window in [&mut sampled, &mut summed] {
-        window.add(at(0), 0.1);
+    // Also where no look ever falls into the first second of a turn.
+    for every in [1, 2, 5] {
+        let mut window = linear(10);
+        window.sample(at(2), 0.1);
+        window.sample(at(3), 1e17);
+        for look in 1..40 {
+            window.sample(at(3 + look * every), 0.1);
+        }
+        assert_eq!(window.average(at(3 + 39 * every)), Some(0.1), "a look every {every} s");
     }
-    sampled.sample(at(1), 1e17);
-    summed.add(at(1), 1e17);
+    let mut summed = added(linear(10), &[(0, 0.1), (1, 1e17)]);
     for second in 2..40 {
-        sampled.sample(at(second), 0.1);
         summed.add(at(second), 0.1);
     }
-    assert_eq!(sampled.average(at(39)), Some(0.1));
     assert_ne!(summed.average(at(39)), Some(0.1));
+}
+
+#[test]
+fn what_is_no_number_changes_nothing() {
+    let before = added(linear(10), &[(8, 3.0), (9, 5.0)]);
+    let mut window = before.clone();
+    for second in [1, 9, 12, 90] {
+        window.add(at(second), f64::NAN);
+        window.sample(at(second), f64::INFINITY);
+    }
+    assert_eq!(window, before);
 }
 
 #[test]
@@ -219,6 +233,35 @@ proptest! {
                 }
                 first = first.min(now);
                 *all.entry(now).or_default() += value;
+                newest = newest.max(Some(now));
+            }
+            let end = newest.unwrap();
+            let total: f64 = all.range(end - length + 1..=end).map(|(_, value)| value).sum();
+            let count = (end - first + 1).min(length) as f64;
+            prop_assert_eq!(window.average(at(end)), Some((total / count * 1e6).round() / 1e6));
+        }
+    }
+
+    #[test]
+    fn sampling_is_a_level_of_each_second(steps in steps(), length in 1_u64..10) {
+        let mut window = linear(length);
+        let mut all: BTreeMap<i64, f64> = BTreeMap::new();
+        let length = i64::try_from(length).unwrap();
+        let (mut now, mut newest, mut first) = (0, None, 0);
+        for (step, value) in steps {
+            now += step;
+            let value = f64::from(value);
+            window.sample(at(now), value);
+            let end = newest.unwrap_or(i64::MIN / 2);
+            if now - end >= length {
+                all.clear();
+                first = now;
+            }
+            if now - end > -length {
+                first = first.min(now);
+                // The time since the sample before; a late one has its own second.
+                let from = if now > end && end >= first { end + 1 } else { now };
+                all.extend((from..=now).map(|second| (second, value)));
                 newest = newest.max(Some(now));
             }
             let end = newest.unwrap();

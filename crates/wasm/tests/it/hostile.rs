@@ -4,7 +4,9 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use setpoint::{AlgorithmSpec, FailureSpec, Observation, Outcome, Reading, Timestamp, Trace};
+use setpoint::{
+    AlgorithmSpec, FailureKind, FailureSpec, Observation, Outcome, QuarantineSpec, Reading, Timestamp, Trace,
+};
 
 const READINGS: [Reading<'static>; 1] = [Reading::Value(620.0)];
 
@@ -70,7 +72,8 @@ fn a_failed_instance_is_replaced_and_goes_on_from_its_last_good_state() {
         }
         let state = manager.snapshot(workload).expect("a state");
 
-        let flaky = manager.add(&crate::hostile(how)).expect("a workload");
+        let policy = crate::hostile(how).with_quarantine(QuarantineSpec::Never);
+        let flaky = manager.add(&policy).expect("a workload");
         manager.restore(flaky, &state).expect("the same plugin's state");
         let outcomes: Vec<_> = (0..4)
             .map(|at| {
@@ -81,8 +84,25 @@ fn a_failed_instance_is_replaced_and_goes_on_from_its_last_good_state() {
         // Five looks seen. The first fails and is not counted: the new instance goes on from five, and since
         // it misbehaves once as well, it fails too, and so does each after it.
         assert_eq!(outcomes, [(4, Outcome::Fallback); 4], "{how}");
-        assert_eq!(manager.snapshot(flaky).expect("a state"), state, "{how} lost or invented state");
+        // Its state is still that of five looks, which one that behaves goes on from, once the quarantine is over.
+        let state = manager.snapshot(flaky).expect("a state");
+        manager.restore(workload, &state).expect("the same plugin's state");
+        let decision = manager.decide(workload, &look(3600), &mut Trace::off()).expect("a decision");
+        assert_eq!((decision.desired, decision.outcome), (5, Outcome::Need), "{how} lost or invented state");
     }
+}
+
+#[test]
+fn a_plugin_that_goes_on_burning_its_deadline_costs_nothing_while_it_is_left_alone() {
+    let mut manager = crate::manager();
+    let workload = manager.add(&crate::hostile("endless-loop")).expect("a workload");
+    // An hour, a look every 15 s: three failures, then trials after 30 s, after 1, 2, 4 and 8 minutes, and every 10.
+    for look in 0..240 {
+        let decision = manager.decide(workload, &self::look(look * 15), &mut Trace::off()).expect("a decision");
+        assert_eq!((decision.desired, decision.outcome), (4, Outcome::Fallback));
+    }
+    let totals = manager.health(workload).expect("it is there").totals;
+    assert_eq!((totals.failures(FailureKind::Deadline), totals.trials), (12, 9));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use setpoint::{
-    AlgorithmManager, FailureSpec, Observation, Outcome, PolicySpec, Reading, Registry, Timestamp, Trace, WorkloadId,
+    AlgorithmManager, FailureSpec, Observation, Outcome, PolicySpec, QuarantineSpec, Reading, Registry, Timestamp,
+    Trace, WorkloadId,
 };
 use setpoint_testkit::laws::{self, Subject};
 use setpoint_testkit::{guests, looks};
@@ -30,9 +31,13 @@ fn policy(how: &str) -> PolicySpec {
 }
 
 /// A manager of one hostile plugin, with a workload for each of `hows`.
+/// Workloads that ask the plugin at every look, however it fails.
 fn manager(plugin: &Plugin, hows: &[&str]) -> (AlgorithmManager, Vec<WorkloadId>) {
     let mut manager = AlgorithmManager::with_registry(registry_of(plugin));
-    let workloads = hows.iter().map(|how| manager.add(&policy(how)).expect("a workload")).collect();
+    let workloads = hows
+        .iter()
+        .map(|how| manager.add(&policy(how).with_quarantine(QuarantineSpec::Never)).expect("a workload"))
+        .collect();
     (manager, workloads)
 }
 

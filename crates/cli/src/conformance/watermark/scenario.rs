@@ -218,6 +218,8 @@ impl Written {
             let mut made = Metric::new(format!("m{index}"), target).with_kind(metric.kind());
             if metric.kind == WrittenKind::Resource {
                 made.resource = Some(metric.name.clone());
+                // The marks are what counts, but a value an instance has a mean for its target.
+                made.target = Target::average_value(1.0).expect("1 is above 0");
             }
             made
         };
@@ -239,7 +241,10 @@ impl Written {
         set(Some(Field::UpForbiddenS), "upscaleForbiddenWindowSeconds", json!(self.up_forbidden_s));
         set(Some(Field::DownForbiddenS), "downscaleForbiddenWindowSeconds", json!(self.down_forbidden_s));
         set(Some(Field::Modulo), "replicaScalingAbsoluteModulo", json!(self.modulo));
-        set(Some(Field::Algorithm), "algorithm", json!(self.algorithm));
+        // A policy's default follows its targets, and a value an instance can't have the one that means `absolute`.
+        let per_instance = self.metrics.iter().any(|metric| metric.kind == WrittenKind::Resource);
+        let algorithm = (!per_instance).then_some(Field::Algorithm);
+        set(algorithm, "algorithm", json!(self.algorithm));
         set(None, "upscaleDelayAboveWatermarkSeconds", json!(self.up_delay_s));
         set(None, "downscaleDelayBelowWatermarkSeconds", json!(self.down_delay_s));
         match self.converge {

@@ -118,12 +118,30 @@ fn a_reading_that_was_not_given_is_missing_and_not_zero() {
 #[test]
 fn a_spec_that_the_api_server_refuses_is_told_apart() {
     type Change = fn(&mut Spec);
-    let cases: [(&str, Change, &str); 6] = [
+    let cases: [(&str, Change, &str); 8] = [
         ("bounds", |spec| spec.min = 101, "maxReplicas"),
         ("no metric works from zero", |spec| spec.min = 0, "minReplicas"),
-        ("a target of zero", |spec| spec.metrics[0].target = MetricTarget::Utilization(0), "metrics[0].target"),
-        ("a negative one", |spec| spec.metrics[0].target = MetricTarget::AverageValue(-1), "metrics[0].target"),
-        ("a value of all pods", |spec| spec.metrics[0].target = MetricTarget::Value(1), "metrics[0].target"),
+        (
+            "a target of zero",
+            |spec| spec.metrics[0].target = MetricTarget::Utilization(0),
+            "metrics[0].resource.target.averageUtilization",
+        ),
+        (
+            "a negative one",
+            |spec| spec.metrics[0].target = MetricTarget::AverageValue(-1),
+            "metrics[0].resource.target.averageValue",
+        ),
+        (
+            "a value of all pods",
+            |spec| spec.metrics[0].target = MetricTarget::Value(1),
+            "metrics[0].resource.target.value",
+        ),
+        ("no name", |spec| spec.metrics[0].name.clear(), "metrics[0].resource.name"),
+        (
+            "a container of a metric that has none",
+            |spec| spec.metrics[0].container = Some("app".to_owned()),
+            "metrics[0].resource.container",
+        ),
         ("no policy", |spec| spec.behavior = restrained(by([]), by([])).behavior, "behavior.scaleUp.policies"),
     ];
     assert_eq!(spec(&[cpu(50)]).check(), Ok(()));

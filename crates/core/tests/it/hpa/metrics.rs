@@ -40,6 +40,24 @@ fn from_zero_there_is_no_tolerance_and_nothing_to_multiply() {
 }
 
 #[test]
+fn from_zero_the_reasons_show_the_total() {
+    let own_way_to_zero = Action { at: secs_ago(60), from: 1, to: 0, applied: true };
+    for (target, readings) in
+        [(Target::average_value(5.0), [Reading::Series(&[7_000, 8_000])]), (Target::value(5.0), [Reading::Value(15.0)])]
+    {
+        let metrics = [Metric::new("queue", target.expect("in range"))];
+        let mut hpa = Hpa::new(&metrics, &HpaConfig::default()).expect("a good metric");
+        let look = Observation::new(NOW, 0, &readings)
+            .with_bounds(Bounds::new(0, 10).expect("in order"))
+            .with_last_action(Some(own_way_to_zero));
+        let mut trace = Trace::new();
+        assert_eq!(hpa.evaluate(&look, &mut trace), Ok(Need::replicas(3.0).expect("a count").into()));
+        // A share of it for each of none would be 0.
+        assert_eq!(trace.records(&metrics)[0].text, "queue is 15 in total, at 5 a replica: 3");
+    }
+}
+
+#[test]
 fn tolerances_include_their_edges_and_each_direction_has_its_own() {
     let own = |milli| Some(ScalingRules { tolerance: Some(Quantity::from_milli(milli)), ..ScalingRules::default() });
     let cases = [
