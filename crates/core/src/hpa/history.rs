@@ -16,6 +16,11 @@ pub(crate) struct Recommendations {
     times: Vec<Timestamp>,
     proposals: Vec<f64>,
     newest: Timestamp,
+    /// Where the last one was put.
+    place: usize,
+    /// Whether those behind it are known to be in the order of their times, as usual: then each look takes the place
+    /// behind that of the look before it.
+    in_order: bool,
     /// The windows of the last look, and their extremes: while those are inside, no other entry has to be looked at.
     lengths: Lengths,
     lowest: (Timestamp, f64),
@@ -31,6 +36,8 @@ impl Default for Recommendations {
             times: Vec::new(),
             proposals: Vec::new(),
             newest: LONG_AGO,
+            place: 0,
+            in_order: false,
             lengths: Lengths { up: 0, down: 0, old: 0 },
             lowest: (LONG_AGO, 0.0),
             highest: (LONG_AGO, 0.0),
@@ -119,11 +126,19 @@ impl Recommendations {
     }
 
     /// In the place of the last entry before `edge`, or at the end.
+    #[inline]
     fn keep(&mut self, now: Timestamp, proposal: f64, edge: Timestamp) {
-        let mut place = self.times.len();
-        for (index, &at) in self.times.iter().enumerate() {
-            place = select_unpredictable(at < edge, index, place);
+        let old = |times: &[Timestamp], place: usize| times.get(place).is_some_and(|&at| at < edge);
+        let mut place = self.place + 1;
+        if self.in_order && old(&self.times, place) {
+            while old(&self.times, place + 1) {
+                place += 1;
+            }
+        } else {
+            place = self.times.iter().rposition(|&at| at < edge).unwrap_or(self.times.len());
+            self.in_order = self.times.get(place + 1..).is_none_or(<[Timestamp]>::is_sorted);
         }
+        self.place = place;
         if let (Some(time), Some(old)) = (self.times.get_mut(place), self.proposals.get_mut(place)) {
             (*time, *old) = (now, proposal);
             self.newest = self.newest.max(now);
@@ -250,6 +265,28 @@ mod tests {
                 prop_assert_eq!(windows.lowest, inside(up).fold(need, f64::min));
                 prop_assert_eq!(windows.highest, inside(down).fold(need, f64::max));
                 all.push((now, need));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_proposal_takes_the_place_of_the_last_one_that_is_old(
+            looks in prop::collection::vec((prop_oneof![9 => 0_i64..40, 1 => -50_i64..0], 0_i64..100), 1..200),
+        ) {
+            let mut kept = Recommendations::default();
+            let mut all: Vec<Timestamp> = Vec::new();
+            let mut now = Timestamp::default();
+            for (step, old) in looks {
+                now = now.minus_millis(-step);
+                // Each look may be by another policy.
+                let old = if old < 90 { 60 } else { old };
+                kept.add(now, 1.0, Lengths { up: 0, down: 0, old });
+                match all.iter().rposition(|&at| at < now.minus_millis(old)) {
+                    Some(place) => all[place] = now,
+                    None => all.push(now),
+                }
+                prop_assert_eq!(&kept.times, &all);
             }
         }
     }
