@@ -22,7 +22,8 @@ fn guest(language: &str) -> Option<(Registry, String)> {
     let folder = PathBuf::from(env::var_os(BUILT_LANGUAGES)?);
     let file = folder.join(language).join("capped-smooth-ratio.wasm");
     let component = fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    // An engine or an interpreter is a hundred times what a plugin is otherwise.
+    // An engine or an interpreter is a hundred times what a plugin is otherwise, this build's compiler is slower than a
+    // released one, and other tests want the machine too.
     let host = PluginHost::builder().compile_time(Duration::from_secs(600)).build().expect("a host");
     let plugin = Plugin::load(&host, &component).expect("a good component");
     let name = plugin.name().to_owned();

@@ -29,27 +29,33 @@ pub(super) struct Tool {
 
 /// Builds the guest in `language` into `target/guests/LANGUAGE/`, unless it is there and of the same sources.
 pub(crate) fn build(language: &str) -> anyhow::Result<()> {
-    let (how, recipe): (fn(&Workshop) -> anyhow::Result<()>, &str) = match language {
-        "c" => (c::build, include_str!("c.rs")),
-        "go" => (go::build, include_str!("go.rs")),
-        "js" => (js::build, include_str!("js.rs")),
-        "python" => (python::build, include_str!("python.rs")),
+    let (how, recipe): (fn(&Workshop) -> anyhow::Result<()>, &[&str]) = match language {
+        "c" => (c::build, &["crates/xtask/src/guests/c.rs", COMPONENT, LOCK]),
+        "go" => (go::build, &["crates/xtask/src/guests/go.rs", COMPONENT, LOCK]),
+        "js" => (js::build, &["crates/xtask/src/guests/js.rs"]),
+        "python" => (python::build, &["crates/xtask/src/guests/python.rs"]),
         _ => bail!("no guest in {language:?}; there is one in each of python, js, c, go"),
     };
     let (root, target) = (root(), target_folder(&root()));
-    let sources = format!("guest-plugins/{language}/{NAME}");
+    let project = format!("guest-plugins/{language}/{NAME}");
+    let sources = sources(&root.join(&project))?;
     let guests = target.join("guests").join(language);
     let component = guests.join(format!("{NAME}.wasm"));
-    let (stamp, made_of) = (guests.join("made-of"), format!("{}\n{recipe}", hash_of(&root, &[&sources, CONTRACT])?));
+    let hashed = sources.iter().map(|file| format!("{project}/{}", file.display()));
+    let hashed: Vec<String> =
+        hashed.chain([CONTRACT.to_owned()]).chain(recipe.iter().map(ToString::to_string)).collect();
+    let hashed: Vec<&str> = hashed.iter().map(String::as_str).collect();
+    let (stamp, made_of) = (guests.join("made-of"), hash_of(&root, &hashed)?);
     if component.exists() && fs::read_to_string(&stamp).is_ok_and(|before| before == made_of) {
         eprintln!("{} is up to date", component.display());
         return Ok(());
     }
     let folder = target.join("guest-build").join(language);
-    lay(&root.join(&sources), &folder)?;
-    let contract = folder.join("wit/deps/scaling");
-    fs::create_dir_all(&contract)?;
-    fs::copy(root.join(CONTRACT), contract.join("scaling.wit"))?;
+    clear(&folder)?;
+    for file in sources {
+        copy(&root.join(&project).join(&file), &folder.join(&file))?;
+    }
+    copy(&root.join(CONTRACT), &folder.join("wit/deps/scaling/scaling.wit"))?;
     fs::create_dir_all(&guests)?;
     how(&Workshop { folder, component: component.clone() })?;
     // Last: what failed half-way is built again.
@@ -59,19 +65,54 @@ pub(crate) fn build(language: &str) -> anyhow::Result<()> {
 }
 
 const CONTRACT: &str = "wit/0.2/scaling.wit";
+/// What a component is made by, beside a language's own tools, where this program does the last steps.
+const COMPONENT: &str = "crates/xtask/src/guests/component.rs";
+const LOCK: &str = "Cargo.lock";
 
-/// Copies a folder's files over what is there: what tools have put beside them is kept, for it takes long to get.
-fn lay(from: &Path, to: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
-        let entry = entry?;
-        let (path, copy) = (entry.path(), to.join(entry.file_name()));
-        if entry.file_type()?.is_dir() {
-            lay(&path, &copy)?;
-        } else {
-            fs::copy(&path, &copy)?;
+/// Tools that a build has put into a project's folder: long to get, and of no sources but their lists.
+const TOOLS: [&str; 2] = [".venv", "node_modules"];
+/// Folders that a build by hand leaves in a project, as its `.gitignore` says; the contract is laid anew in `deps`.
+const PRODUCTS: [&str; 3] = ["__pycache__", "bindings", "deps"];
+
+/// A project's own files, relative to its folder: neither tools nor products.
+fn sources(project: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        let listed = project.join(&folder);
+        for entry in fs::read_dir(&listed).with_context(|| listed.display().to_string())? {
+            let entry = entry?;
+            let path = folder.join(entry.file_name());
+            let named = |names: &[&str]| names.iter().any(|name| entry.file_name() == *name);
+            if entry.file_type()?.is_dir() {
+                if !named(&TOOLS) && !named(&PRODUCTS) {
+                    folders.push(path);
+                }
+            } else if path.extension().is_none_or(|extension| extension != "wasm") {
+                files.push(path);
+            }
         }
     }
+    Ok(files)
+}
+
+/// Empties a workshop but for its tools: a source that is gone must not go on being compiled.
+fn clear(workshop: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(workshop)?;
+    for entry in fs::read_dir(workshop).with_context(|| workshop.display().to_string())? {
+        let entry = entry?;
+        if TOOLS.iter().any(|name| entry.file_name() == *name) {
+            continue;
+        }
+        if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) }
+            .with_context(|| entry.path().display().to_string())?;
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to.parent().context("a file is in a folder")?)?;
+    fs::copy(from, to).with_context(|| from.display().to_string())?;
     Ok(())
 }
 
