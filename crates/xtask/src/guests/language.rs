@@ -20,6 +20,8 @@ pub(super) struct Workshop {
     pub(super) component: PathBuf,
 }
 
+type How = fn(&Workshop) -> anyhow::Result<()>;
+
 /// A tool, and how to get it.
 pub(super) struct Tool {
     pub(super) program: &'static str,
@@ -29,7 +31,7 @@ pub(super) struct Tool {
 
 /// Builds the guest in `language` into `target/guests/LANGUAGE/`, unless it is there and of the same sources.
 pub(crate) fn build(language: &str) -> anyhow::Result<()> {
-    let (how, recipe): (fn(&Workshop) -> anyhow::Result<()>, &[&str]) = match language {
+    let (how, recipe): (How, &[&str]) = match language {
         "c" => (c::build, &["crates/xtask/src/guests/c.rs", COMPONENT, LOCK]),
         "go" => (go::build, &["crates/xtask/src/guests/go.rs", COMPONENT, LOCK]),
         "js" => (js::build, &["crates/xtask/src/guests/js.rs"]),
