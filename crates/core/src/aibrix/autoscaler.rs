@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::collected::Collected;
 use super::cooldown::{self, Cooldown, Rule};
-use super::fact::Fact;
+use super::fact::{Fact, How};
 use super::limits::{Terms, limited};
 use super::panic::Panic;
 use super::spec::{Settings, Strategy};
@@ -192,6 +192,11 @@ impl Autoscaler {
         }
         // Only AIBrix looks into a window with nothing in it.
         let long = windows.observe.mean().unwrap_or_default();
+        // Beside the other, so that both are added up at once.
+        let short = match self.strategy {
+            Strategy::Kpa => windows.panic.mean().unwrap_or_default(),
+            Strategy::Apa => long,
+        };
         let terms = Terms { settings: &self.settings, tolerances: look.tolerances, current };
         let target = match (self.exact, input.target) {
             (true, None) => {
@@ -201,10 +206,9 @@ impl Autoscaler {
             (true, target) => target,
             (false, _) => None,
         };
-        let by = |mean: f64| match (target, self.strategy) {
-            (Some(target), Strategy::Apa) => apa::exact(mean, target, terms),
-            (Some(target), Strategy::Kpa) => kpa::exact(mean, target, terms),
-            (None, _) => limited(mean, terms),
+        let by = |mean: f64| match target {
+            None => limited(mean, terms),
+            Some(target) => exactly(self.strategy, mean, target, terms),
         };
         let (mut recommended, how) = by(long);
         if trace.is_on() {
@@ -213,7 +217,6 @@ impl Autoscaler {
             look.tell(trace, current, recommended, fact);
         }
         if self.strategy == Strategy::Kpa {
-            let short = windows.panic.mean().unwrap_or_default();
             let threshold = self.settings.panic_threshold;
             let calm = recommended;
             let until = if self.exact {
@@ -268,6 +271,15 @@ impl Autoscaler {
 
     pub(super) fn set_tracks(&mut self, tracks: Vec<Track>) {
         self.tracks = tracks;
+    }
+}
+
+/// AIBrix's own, of either strategy.
+#[inline(never)]
+fn exactly(strategy: Strategy, mean: f64, target: f64, terms: Terms<'_>) -> (i32, How) {
+    match strategy {
+        Strategy::Apa => apa::exact(mean, target, terms),
+        Strategy::Kpa => kpa::exact(mean, target, terms),
     }
 }
 
