@@ -2,9 +2,11 @@
 //!
 //! Language runtimes import WASI whether they use it or not. The parts they touch at their start answer
 //! harmlessly: no arguments, no environment, no directories, clocks that stand at the observation's `now`, the same random
-//! bytes each time, waits that are over at once, an output that is dropped (the beginning of standard error is kept, to
-//! explain a panic). Everything else is an error that names the import. What is not of these interfaces at all is
+//! bytes each time, short waits that are over at once, an output that is dropped (the beginning of standard error is kept,
+//! to explain a panic). Everything else is an error that names the import. What is not of these interfaces at all is
 //! refused at load.
+
+use std::time::Duration;
 
 use setpoint::Capability;
 use wasmtime::component::types::ComponentItem;
@@ -124,11 +126,14 @@ fn answer(interface: &str, function: &str) -> Option<Answer> {
             give(results, Val::U64(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
         },
         ("wasi:clocks/monotonic-clock", "resolution") => |_, _, results| give(results, Val::U64(1)),
-        // Whatever a runtime would wait for is there already: nobody sleeps here. Go's collector asks so between its
-        // phases.
-        ("wasi:clocks/monotonic-clock", "subscribe-duration" | "subscribe-instant") => {
-            |store, _, results| give_handle(store, results, 0)
-        }
+        ("wasi:clocks/monotonic-clock", "subscribe-duration") => |store, arguments, results| {
+            doze(store, Duration::from_nanos(nanoseconds(arguments)?), "subscribe-duration", results)
+        },
+        ("wasi:clocks/monotonic-clock", "subscribe-instant") => |store, arguments, results| {
+            let until = Duration::from_nanos(nanoseconds(arguments)?);
+            let wait = until.saturating_sub(store.data().monotonic());
+            doze(store, wait, "subscribe-instant", results)
+        },
         ("wasi:io/poll", "poll") => all_ready,
         ("wasi:io/poll", "[method]pollable.block") => |store, arguments, _| give_back(store, arguments),
         ("wasi:io/poll", "[method]pollable.ready") => |store, arguments, results| {
@@ -170,6 +175,26 @@ fn give_back(mut store: StoreContextMut<'_, Sandbox>, arguments: &[Val]) -> Resu
         }
     }
     Ok(())
+}
+
+/// The longest wait that is over at once. A runtime waits so for itself, Go's between its collector's phases and for at
+/// most 1 ms; who wants to wait for longer wants time to pass, and that is nothing a decision may do.
+const DOZE: Duration = Duration::from_millis(10);
+
+fn doze(store: StoreContextMut<'_, Sandbox>, wait: Duration, function: &str, results: &mut [Val]) -> Result<()> {
+    if wait > DOZE {
+        bail!(
+            "the plugin called `wasi:clocks/monotonic-clock.{function}` to wait for {wait:?}, which it was not granted"
+        );
+    }
+    give_handle(store, results, 0)
+}
+
+fn nanoseconds(arguments: &[Val]) -> Result<u64> {
+    match arguments {
+        [Val::U64(nanoseconds)] => Ok(*nanoseconds),
+        _ => bail!("a clock was asked without the nanoseconds that its interface has"),
+    }
 }
 
 fn all_ready(store: StoreContextMut<'_, Sandbox>, arguments: &[Val], results: &mut [Val]) -> Result<()> {
