@@ -9,7 +9,14 @@ use sha2::{Digest, Sha256};
 /// Names a folder of components built from source, in place of the prebuilt ones.
 pub const BUILT: &str = "SETPOINT_GUESTS";
 
-/// The plugins of `guest-plugins/`.
+/// Names a folder with `LANGUAGE/capped-smooth-ratio.wasm` for each of [`LANGUAGES`], as `cargo xtask guests --lang`
+/// builds them.
+pub const BUILT_LANGUAGES: &str = "SETPOINT_LANGUAGE_GUESTS";
+
+/// The languages other than Rust in which `guest-plugins/` has `capped-smooth-ratio`.
+pub const LANGUAGES: [&str; 4] = ["c", "go", "js", "python"];
+
+/// The plugins of `guest-plugins/` in Rust.
 pub const NAMES: [&str; 4] = ["capped-smooth-ratio", "chatty", "custom", "hostile"];
 
 /// The bytes of the component of `guest-plugins/NAME`.
@@ -82,16 +89,30 @@ impl Prebuilt {
     }
 }
 
-/// SHA-256 over everything that goes into the component of `name`: names and contents, in order.
+/// Everything that goes into the component of `name`.
 fn source_hash(root: &Path, name: &str) -> io::Result<String> {
-    let mut files = vec![
-        "guest-plugins/Cargo.toml".into(),
-        "guest-plugins/Cargo.lock".into(),
-        "crates/core/Cargo.toml".into(),
-        "crates/guest/Cargo.toml".into(),
+    let files = [
+        "guest-plugins/Cargo.toml",
+        "guest-plugins/Cargo.lock",
+        "crates/core/Cargo.toml",
+        "crates/guest/Cargo.toml",
+        &format!("guest-plugins/{name}"),
+        "crates/core/src",
+        "crates/guest/src",
+        "wit/0.2",
     ];
-    for folder in [&format!("guest-plugins/{name}"), "crates/core/src", "crates/guest/src", "wit/0.2"] {
-        collect(root, Path::new(folder), &mut files)?;
+    hash_of(root, &files)
+}
+
+/// SHA-256 over files and folders below `root`: names and contents, in order.
+///
+/// # Errors
+///
+/// When one can't be read.
+pub fn hash_of(root: &Path, paths: &[&str]) -> io::Result<String> {
+    let mut files = Vec::new();
+    for path in paths {
+        if root.join(path).is_dir() { collect(root, Path::new(path), &mut files)? } else { files.push(path.into()) }
     }
     files.sort();
     let mut hash = Sha256::new();

@@ -112,9 +112,11 @@ impl Sandbox {
         Ok(z ^ (z >> 31))
     }
 
-    /// Time since the host's start where that is granted; else the observation's own, which does not pass.
+    /// Time since the host's start where that is granted; else the observation's own, which does not pass. Never zero: a
+    /// runtime can take that for a broken clock, and Go's does.
     fn monotonic(&self) -> Duration {
-        if self.grants.clock { self.started.elapsed() } else { self.logical() }
+        let time = if self.grants.clock { self.started.elapsed() } else { self.logical() };
+        time + Duration::from_nanos(1)
     }
 
     /// Time since 1970. A machine whose clock stands before that is in 1970.

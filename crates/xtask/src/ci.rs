@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::process::Command;
 
-use setpoint_testkit::guests::BUILT;
+use setpoint_testkit::guests::{BUILT, BUILT_LANGUAGES, LANGUAGES};
 
 use crate::{fuzz, guests, wit};
 
@@ -30,6 +30,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
     // The tests that run guests once more, against components built from this tree. Of the whole workspace: for a
     // single package cargo would settle on other features, and build wasmtime anew.
     let built = guests::build()?;
+    for language in LANGUAGES {
+        guests::language::build(language)?;
+    }
     crate::run(&mut cargo(&["test", "--locked", "--manifest-path", "guest-plugins/Cargo.toml"]))?;
-    crate::run(cargo(&["test", "--locked", "--workspace", "--test", "it"]).env(BUILT, built))
+    crate::run(
+        cargo(&["test", "--locked", "--workspace", "--test", "it"]).env(BUILT_LANGUAGES, &built).env(BUILT, built),
+    )
 }

@@ -1,7 +1,14 @@
-//! Builds `guest-plugins/` for wasm32-wasip2.
+//! Builds `guest-plugins/`: the workspace in Rust for wasm32-wasip2 here, other languages one a file below.
 //!
 //! With a toolchain that has the target's standard library (`rustup target add wasm32-wasip2`), or with Debian's
 //! rustc-web, whose library is built from source.
+
+mod c;
+mod component;
+mod go;
+mod js;
+pub(crate) mod language;
+mod python;
 
 use std::collections::BTreeMap;
 use std::fs;

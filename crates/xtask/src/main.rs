@@ -1,4 +1,5 @@
-//! This workspace's own tools: `cargo xtask guests [--bless]`, `cargo xtask wit`, `cargo xtask ci`, `cargo xtask fuzz [SECONDS]`.
+//! This workspace's own tools: `cargo xtask guests [--bless | --lang L]`, `cargo xtask wit`, `cargo xtask ci`,
+//! `cargo xtask fuzz [SECONDS]`.
 
 mod ci;
 mod fuzz;
@@ -13,6 +14,7 @@ const HELP: &str = "usage: cargo xtask COMMAND
 
   guests            build the guest plugins from source into target/guests
   guests --bless    and make them the prebuilt ones
+  guests --lang L   build the guest in python, js, c or go into target/guests/L
   wit               whether a released contract with plugins has changed incompatibly
   ci                what CI checks after the tests: fmt, clippy, docs, wit, fuzz, guests and the tests that need them
   fuzz [SECONDS]    hold the behavior stage to its model on random runs, for 30 s or as long as said";
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
     let done = match arguments[..] {
         ["guests"] => guests::build().map(|_| ()),
         ["guests", "--bless"] => guests::bless(),
+        ["guests", "--lang", language] => guests::language::build(language),
         ["wit"] => wit::check(),
         ["ci"] => ci::run(),
         ["fuzz"] => fuzz::run(fuzz::SECONDS),

@@ -2,8 +2,11 @@
 //!
 //! Language runtimes import WASI whether they use it or not. The parts they touch at their start answer
 //! harmlessly: no arguments, no environment, no directories, clocks that stand at the observation's `now`, the same random
-//! bytes each time, an output that is dropped (the beginning of standard error is kept, to explain a panic). Everything
-//! else is an error that names the import. What is not of these interfaces at all is refused at load.
+//! bytes each time, short waits that are over at once, an output that is dropped (the beginning of standard error is kept,
+//! to explain a panic). Everything else is an error that names the import. What is not of these interfaces at all is
+//! refused at load.
+
+use std::time::Duration;
 
 use setpoint::Capability;
 use wasmtime::component::types::ComponentItem;
@@ -93,12 +96,16 @@ fn answer(interface: &str, function: &str) -> Option<Answer> {
             |store, _, results| give_handle(store, results, 0)
         }
         ("wasi:cli/stderr", "get-stderr") => |store, _, results| give_handle(store, results, STDERR_HANDLE),
-        ("wasi:io/streams", "[method]output-stream.check-write") => {
-            |_, _, results| give(results, Val::Result(Ok(Some(Box::new(Val::U64(4096))))))
-        }
+        ("wasi:io/streams", "[method]output-stream.check-write") => |store, arguments, results| {
+            give_back(store, arguments)?;
+            give(results, Val::Result(Ok(Some(Box::new(Val::U64(4096))))))
+        },
         ("wasi:io/streams", "[method]output-stream.write" | "[method]output-stream.blocking-write-and-flush") => write,
         ("wasi:io/streams", "[method]output-stream.flush" | "[method]output-stream.blocking-flush") => {
-            |_, _, results| give(results, Val::Result(Ok(None)))
+            |store, arguments, results| {
+                give_back(store, arguments)?;
+                give(results, Val::Result(Ok(None)))
+            }
         }
         ("wasi:random/random" | "wasi:random/insecure", "get-random-u64" | "get-insecure-random-u64") => {
             |mut store, _, results| {
@@ -119,6 +126,20 @@ fn answer(interface: &str, function: &str) -> Option<Answer> {
             give(results, Val::U64(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
         },
         ("wasi:clocks/monotonic-clock", "resolution") => |_, _, results| give(results, Val::U64(1)),
+        ("wasi:clocks/monotonic-clock", "subscribe-duration") => |store, arguments, results| {
+            doze(store, Duration::from_nanos(nanoseconds(arguments)?), "subscribe-duration", results)
+        },
+        ("wasi:clocks/monotonic-clock", "subscribe-instant") => |store, arguments, results| {
+            let until = Duration::from_nanos(nanoseconds(arguments)?);
+            let wait = until.saturating_sub(store.data().monotonic());
+            doze(store, wait, "subscribe-instant", results)
+        },
+        ("wasi:io/poll", "poll") => all_ready,
+        ("wasi:io/poll", "[method]pollable.block") => |store, arguments, _| give_back(store, arguments),
+        ("wasi:io/poll", "[method]pollable.ready") => |store, arguments, results| {
+            give_back(store, arguments)?;
+            give(results, Val::Bool(true))
+        },
         ("wasi:clocks/wall-clock", "now") => |store, _, results| {
             let time = store.data().wall();
             give_time(results, time.as_secs(), time.subsec_nanos())
@@ -144,6 +165,45 @@ fn give_time(results: &mut [Val], seconds: u64, nanoseconds: u32) -> Result<()> 
 fn give_handle(mut store: StoreContextMut<'_, Sandbox>, results: &mut [Val], number: u32) -> Result<()> {
     let handle = Resource::<Nothing>::new_own(number).try_into_resource_any(&mut store)?;
     give(results, Val::Resource(handle))
+}
+
+/// Ends the borrows of a call: one that is left over would be a trap.
+fn give_back(mut store: StoreContextMut<'_, Sandbox>, arguments: &[Val]) -> Result<()> {
+    for argument in arguments {
+        if let Val::Resource(borrowed) = argument {
+            Resource::<Nothing>::try_from_resource_any(*borrowed, &mut store)?;
+        }
+    }
+    Ok(())
+}
+
+/// The longest wait that is over at once. A runtime waits so for itself, Go's between its collector's phases and for at
+/// most 1 ms; who wants to wait for longer wants time to pass, and that is nothing a decision may do.
+const DOZE: Duration = Duration::from_millis(10);
+
+fn doze(store: StoreContextMut<'_, Sandbox>, wait: Duration, function: &str, results: &mut [Val]) -> Result<()> {
+    if wait > DOZE {
+        bail!(
+            "the plugin called `wasi:clocks/monotonic-clock.{function}` to wait for {wait:?}, which it was not granted"
+        );
+    }
+    give_handle(store, results, 0)
+}
+
+fn nanoseconds(arguments: &[Val]) -> Result<u64> {
+    match arguments {
+        [Val::U64(nanoseconds)] => Ok(*nanoseconds),
+        _ => bail!("a clock was asked without the nanoseconds that its interface has"),
+    }
+}
+
+fn all_ready(store: StoreContextMut<'_, Sandbox>, arguments: &[Val], results: &mut [Val]) -> Result<()> {
+    let [Val::List(pollables)] = arguments else {
+        bail!("`poll` was called without a list, which its interface has");
+    };
+    give_back(store, pollables)?;
+    let ready = (0..u32::try_from(pollables.len())?).map(Val::U32).collect();
+    give(results, Val::List(ready))
 }
 
 fn write(mut store: StoreContextMut<'_, Sandbox>, arguments: &[Val], results: &mut [Val]) -> Result<()> {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use setpoint_testkit::{guests, looks};
 use setpoint_wasm::{CONTRACTS, Plugin};
 
-use crate::equivalence::{configs, equal};
+use crate::equivalence::{PLUGIN, configs, equal};
 
 fn released() -> Plugin {
     Plugin::load(&crate::HOST, &guests::released("0.1", "capped-smooth-ratio")).expect("a released component")
@@ -29,6 +29,6 @@ proptest! {
         looks in looks::sequence(60),
     ) {
         thread_local!(static REGISTRY: setpoint::Registry = crate::registry_of(&released()));
-        REGISTRY.with(|registry| equal(registry, &config, &looks))?;
+        REGISTRY.with(|registry| equal(registry, PLUGIN, &config, &looks))?;
     }
 }

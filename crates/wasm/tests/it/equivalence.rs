@@ -7,8 +7,8 @@ use setpoint::{AlgorithmSpec, Proposal, Registry, ScalingAlgorithm, Trace};
 use setpoint_testkit::laws::{self, Subject};
 use setpoint_testkit::looks::{self, Look};
 
-const PLUGIN: &str = "capped-smooth-ratio-plugin";
-const NATIVE: &str = "capped-smooth-ratio";
+pub(crate) const PLUGIN: &str = "capped-smooth-ratio-plugin";
+pub(crate) const NATIVE: &str = "capped-smooth-ratio";
 
 #[test]
 fn a_plugin_keeps_the_laws() {
@@ -72,10 +72,10 @@ fn state(algorithm: &mut dyn ScalingAlgorithm) -> Vec<u8> {
     state
 }
 
-/// Whether the plugin of `registry` and the native algorithm give the same bits for `looks`, and have the same state after
+/// Whether `plugin` of `registry` and the native algorithm give the same bits for `looks`, and have the same state after
 /// each; and go on from each other's.
-pub(crate) fn equal(registry: &Registry, config: &Value, looks: &[Look]) -> Result<(), TestCaseError> {
-    let (mut native, mut plugin) = (build(registry, NATIVE, config), build(registry, PLUGIN, config));
+pub(crate) fn equal(registry: &Registry, plugin: &str, config: &Value, looks: &[Look]) -> Result<(), TestCaseError> {
+    let (mut native, mut plugin) = (build(registry, NATIVE, config), build(registry, plugin, config));
     for look in looks {
         prop_assert_eq!(bits(&mut native, look), bits(&mut plugin, look), "{:?}", look);
         prop_assert_eq!(state(&mut native), state(&mut plugin));
@@ -95,6 +95,6 @@ proptest! {
         config in configs(),
         looks in looks::sequence(60),
     ) {
-        equal(&crate::registry(), &config, &looks)?;
+        equal(&crate::registry(), PLUGIN, &config, &looks)?;
     }
 }

@@ -5,6 +5,7 @@ mod contracts;
 mod equivalence;
 mod fleet;
 mod hostile;
+mod languages;
 mod load;
 mod modes;
 mod prebuilt;

@@ -1,0 +1,3 @@
+module capped-smooth-ratio-go
+
+go 1.24
