@@ -1,6 +1,7 @@
 #![doc = include_str!("../docs/overview.md")]
 
 mod builder;
+mod cache;
 mod cell;
 mod cells;
 mod contract;
@@ -16,6 +17,7 @@ mod seat;
 mod watchdog;
 
 pub use builder::PluginHostBuilder;
+pub use cache::{BadEntry, CacheCounters, CacheUse};
 pub use contract::CONTRACTS;
 pub use counters::Counters;
 pub use error::LoadError;

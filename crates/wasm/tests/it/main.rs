@@ -1,5 +1,6 @@
 //! The host, against real components.
 
+mod cache;
 mod capabilities;
 mod contracts;
 mod equivalence;
