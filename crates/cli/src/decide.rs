@@ -26,7 +26,7 @@ use crate::output;
 const LONGEST_LINE: u64 = 1 << 20;
 
 pub(crate) fn run(arguments: &DecideArguments) -> Result<(), BadInput> {
-    let mut catalog = Catalog::new(arguments.plugins.plugins.as_deref())?;
+    let mut catalog = Catalog::new(&arguments.plugins)?;
     let loaded = catalog.open_policy(&arguments.policy)?;
     let metrics = &loaded.policy.spec.metrics;
     let mut manager = AlgorithmManager::with_registry(catalog.registry().clone());
