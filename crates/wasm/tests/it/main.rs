@@ -9,6 +9,7 @@ mod hostile;
 mod load;
 mod modes;
 mod prebuilt;
+mod reload;
 mod replay;
 
 use std::sync::LazyLock;
