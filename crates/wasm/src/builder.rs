@@ -155,7 +155,7 @@ impl PluginHostBuilder {
         self
     }
 
-    /// Keeps compiled plugins in `folder`, so that one that was compiled before loads in a millisecond. Default: none are
+    /// Keeps compiled plugins in `folder`, so that one that was compiled before loads in about a millisecond. Default: none are
     /// kept.
     ///
     /// What is kept is native code, so `folder` must be this user's alone. It is made where it is missing, and a key in it
