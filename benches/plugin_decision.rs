@@ -1,5 +1,5 @@
-//! What does a plugin's decision cost: warm, by number of metrics, with a missing reading and with reasons; in a store of
-//! its own for each call; and beside a plugin that never returns?
+//! What does a plugin's decision cost: warm, by number of metrics, with a missing reading and with reasons, or where it can
+//! be replaced; in a store of its own for each call; and beside a plugin that never returns?
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::json;
-use setpoint::{AlgorithmSpec, Observation, Reading, Registry, ScalingAlgorithm, Timestamp, Trace};
+use setpoint::{AlgorithmFactory, AlgorithmSpec, Observation, Reading, Registry, ScalingAlgorithm, Timestamp, Trace};
 use setpoint_benches::{Looks, metrics};
 use setpoint_testkit::guests;
-use setpoint_wasm::{Mode, Plugin, PluginHost};
+use setpoint_wasm::{LivePlugin, Mode, Plugin, PluginHost};
 
 fn load(host: &PluginHost, name: &str) -> Plugin {
     Plugin::load(host, &guests::component(name)).expect("a good component")
 }
 
-fn build(plugin: &Plugin, config: serde_json::Value, count: usize) -> Box<dyn ScalingAlgorithm> {
+fn build<F>(plugin: &F, config: serde_json::Value, count: usize) -> Box<dyn ScalingAlgorithm>
+where
+    F: AlgorithmFactory + Clone + 'static,
+{
     let mut registry = Registry::empty();
     registry.register_algorithm("plugin", plugin.clone()).expect("free");
     registry.build(&AlgorithmSpec::named("plugin", config), &metrics(count)).expect("a good configuration")
@@ -44,6 +47,10 @@ fn warm(criterion: &mut Criterion) {
             trace.clear();
             black_box(algorithm.evaluate(black_box(&looks.look()), &mut trace))
         });
+    });
+    let mut algorithm = build(&LivePlugin::new(plugin.clone()), json!({}), 3);
+    criterion.bench_function("warm/3 metrics, can be replaced", |bencher| {
+        bencher.iter(|| black_box(algorithm.evaluate(black_box(&looks.look()), &mut Trace::off())));
     });
     let mut algorithm = build(&plugin.in_mode(Mode::Isolated), json!({}), 3);
     criterion.bench_function("isolated/3 metrics", |bencher| {

@@ -1,4 +1,4 @@
-//! What does it cost to load a plugin, and to give one more workload an instance?
+//! What does it cost to load a plugin, compiled now or before, and to give one more workload an instance?
 
 use std::hint::black_box;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use setpoint::{AlgorithmFactory as _, AlgorithmSpec, Registry};
 use setpoint_benches::metrics;
 use setpoint_testkit::guests;
-use setpoint_wasm::{Mode, Plugin, PluginHost};
+use setpoint_wasm::{CacheUse, Mode, Plugin, PluginHost};
 
 fn loading(criterion: &mut Criterion) {
     let host = PluginHost::new().expect("a host");
@@ -17,6 +17,24 @@ fn loading(criterion: &mut Criterion) {
         let component = guests::component(name);
         group.bench_function(format!("compile, check, describe/{name}, {} KiB", component.len() >> 10), |bencher| {
             bencher.iter(|| black_box(Plugin::load(&host, &component).expect("a good component").describe()));
+        });
+    }
+    group.finish();
+}
+
+fn cached(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let host = PluginHost::builder().cache(folder.path()).build().expect("a host");
+    let mut group = criterion.benchmark_group("load");
+    for name in ["capped-smooth-ratio", "hostile"] {
+        let component = guests::component(name);
+        Plugin::load(&host, &component).expect("a good component");
+        group.bench_function(format!("from the cache/{name}, {} KiB", component.len() >> 10), |bencher| {
+            bencher.iter(|| {
+                let plugin = Plugin::load(&host, &component).expect("a good component");
+                assert_eq!(plugin.cache_use(), &CacheUse::Hit);
+                plugin
+            });
         });
     }
     group.finish();
@@ -37,5 +55,5 @@ fn instances(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, loading, instances);
+criterion_group!(benches, loading, cached, instances);
 criterion_main!(benches);

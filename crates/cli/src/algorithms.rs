@@ -11,7 +11,7 @@ use crate::error::BadInput;
 use crate::output::{self, BOLD};
 
 pub(crate) fn run(arguments: &AlgorithmsArguments) -> Result<(), BadInput> {
-    let catalog = Catalog::new(arguments.plugins.plugins.as_deref())?;
+    let catalog = Catalog::new(&arguments.plugins)?;
     let registry = catalog.registry();
     let algorithms: Vec<_> = registry.algorithms().collect();
     let combinators: Vec<_> = registry.combinators().collect();

@@ -7,16 +7,19 @@ use std::path::{Path, PathBuf};
 
 use setpoint::{AlgorithmSpec, ConfigError, Policy, PolicySpec, RegisterError, Registry, ScalingGroup};
 use setpoint_dialects::Conversion;
-use setpoint_wasm::{Plugin, PluginHost, PluginHostBuilder};
+use setpoint_wasm::{CacheUse, LoadError, Plugin, PluginHost, PluginHostBuilder};
 
+use crate::cli::{PluginArguments, PluginCache};
 use crate::document::Document;
 use crate::error::BadInput;
+use crate::output;
 
 /// Algorithms by name, and the plugins loaded so far.
 pub(crate) struct Catalog {
     registry: Registry,
     // Made when the first plugin is: most commands need none.
     host: Option<PluginHost>,
+    cache: Option<PluginCache>,
     /// The registered name of each file that a policy brought.
     files: BTreeMap<PathBuf, String>,
 }
@@ -88,10 +91,11 @@ fn beside(path: &Path) -> impl ReadPlugin {
 }
 
 impl Catalog {
-    /// The library's own, and the plugins of `folder`.
-    pub(crate) fn new(folder: Option<&Path>) -> Result<Self, BadInput> {
-        let mut catalog = Self { registry: Registry::builtin(), host: None, files: BTreeMap::new() };
-        if let Some(folder) = folder {
+    /// The library's own, and the plugins of a folder where `arguments` have one.
+    pub(crate) fn new(arguments: &PluginArguments) -> Result<Self, BadInput> {
+        let cache = arguments.plugin_cache.clone();
+        let mut catalog = Self { registry: Registry::builtin(), host: None, cache, files: BTreeMap::new() };
+        if let Some(folder) = &arguments.plugins {
             catalog.load_folder(folder)?;
         }
         Ok(catalog)
@@ -188,7 +192,7 @@ impl Catalog {
         if let Some(name) = self.files.get(&file) {
             return Ok(name.clone());
         }
-        let plugin = Plugin::load(self.host()?, &bytes).map_err(|error| error.to_string())?;
+        let plugin = load(self.host()?, &bytes).map_err(|error| error.to_string())?;
         // Beside, not among, the names that policies can write; and two files may well call themselves alike.
         let own = format!("plugin {}", plugin.name());
         let mut name = own.clone();
@@ -214,7 +218,7 @@ impl Catalog {
         for file in files {
             let bytes = read_component(&file).map_err(|error| BadInput::file(&file, "read", &error))?;
             let host = self.host().map_err(|problem| BadInput::at(file.display(), problem))?;
-            let plugin = Plugin::load(host, &bytes).map_err(|error| BadInput::at(file.display(), error))?;
+            let plugin = load(host, &bytes).map_err(|error| BadInput::at(file.display(), error))?;
             self.registry
                 .register_algorithm(plugin.name().to_owned(), plugin)
                 .map_err(|error| BadInput::at(file.display(), error))?;
@@ -224,9 +228,44 @@ impl Catalog {
 
     fn host(&mut self) -> Result<&PluginHost, String> {
         if self.host.is_none() {
-            let host = PluginHost::new().map_err(|error| format!("no plugin can run here: {error}"))?;
+            let host = start(self.cache.as_ref()).map_err(|error| format!("no plugin can run here: {error}"))?;
             self.host = Some(host);
         }
         Ok(self.host.as_ref().expect("it was just made"))
     }
+}
+
+/// A host with the cache that was asked for. The usual one is a convenience: where it can't be had, plugins are compiled.
+fn start(cache: Option<&PluginCache>) -> io::Result<PluginHost> {
+    match cache {
+        Some(PluginCache::Off) => PluginHost::new(),
+        Some(PluginCache::Folder(folder)) => PluginHost::builder().cache(folder).build(),
+        None => match usual_cache() {
+            Some(folder) => PluginHost::builder().cache(folder).build().or_else(|error| {
+                tracing::warn!("plugins are compiled each time: {error}");
+                PluginHost::new()
+            }),
+            None => PluginHost::new(),
+        },
+    }
+}
+
+/// As the XDG Base Directory Specification has it, which ignores relative folders.
+fn usual_cache() -> Option<PathBuf> {
+    let folder = |variable| std::env::var_os(variable).map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let caches = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")))?;
+    Some(caches.join("setpoint/plugins"))
+}
+
+/// Loads a plugin, and says where the cache had something that it should not have.
+fn load(host: &PluginHost, component: &[u8]) -> Result<Plugin, LoadError> {
+    let plugin = Plugin::load(host, component)?;
+    if let CacheUse::Rejected(bad) = plugin.cache_use() {
+        let (yellow, reset) = (output::YELLOW.render(), output::YELLOW.render_reset());
+        anstream::eprintln!(
+            "{yellow}warning:{reset} plugin {}: its entry in the cache was not used, {bad}; it was compiled anew",
+            plugin.name()
+        );
+    }
+    Ok(plugin)
 }

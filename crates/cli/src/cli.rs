@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
@@ -49,6 +50,23 @@ pub(crate) struct PluginArguments {
     /// A folder of plugins (*.wasm), known by the names they give themselves
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) plugins: Option<PathBuf>,
+    /// Keep compiled plugins in a folder that is yours alone, or `off` [default: setpoint/plugins in $XDG_CACHE_HOME or
+    /// ~/.cache]
+    #[arg(long, value_name = "DIR|off", value_hint = ValueHint::DirPath)]
+    pub(crate) plugin_cache: Option<PluginCache>,
+}
+
+/// Where compiled plugins are kept.
+#[derive(Clone, Debug)]
+pub(crate) enum PluginCache {
+    Off,
+    Folder(PathBuf),
+}
+
+impl From<OsString> for PluginCache {
+    fn from(argument: OsString) -> Self {
+        if argument == "off" { Self::Off } else { Self::Folder(argument.into()) }
+    }
 }
 
 const SIMULATE_EXAMPLES: &str = "Examples:

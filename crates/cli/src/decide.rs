@@ -28,7 +28,7 @@ use crate::output;
 const LONGEST_LINE: u64 = 1 << 20;
 
 pub(crate) fn run(arguments: &DecideArguments) -> Result<(), BadInput> {
-    let mut catalog = Catalog::new(arguments.plugins.plugins.as_deref())?;
+    let mut catalog = Catalog::new(&arguments.plugins)?;
     let document = Document::open(&arguments.policy)?;
     if ScalingGroup::is_one(document.value()) {
         return group::run(arguments, &mut catalog, &document);

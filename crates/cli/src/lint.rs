@@ -56,7 +56,7 @@ struct Report {
 }
 
 pub(crate) fn run(arguments: &LintArguments) -> Result<Check, BadInput> {
-    let mut catalog = Catalog::new(arguments.plugins.plugins.as_deref())?;
+    let mut catalog = Catalog::new(&arguments.plugins)?;
     let mut findings = Vec::new();
     let cycle = match arguments.trace.as_deref() {
         None => None,

@@ -8,7 +8,7 @@ use crate::error::BadInput;
 use crate::output;
 
 pub(crate) fn run(arguments: &SchemaArguments) -> Result<(), BadInput> {
-    let catalog = Catalog::new(arguments.plugins.plugins.as_deref())?;
+    let catalog = Catalog::new(&arguments.plugins)?;
     let schema = match arguments.kind {
         DocumentKind::Policy => catalog.registry().policy_schema(),
         DocumentKind::Group => catalog.registry().group_schema(),

@@ -18,7 +18,7 @@ use crate::view::{report, terminal};
 pub(crate) fn run(arguments: &SimulateArguments) -> Result<(), BadInput> {
     let (scenario, load) = scenario(arguments)?;
     let seed = arguments.seed.unwrap_or_else(|| scenario.seed());
-    let mut catalog = Catalog::new(arguments.plugins.plugins.as_deref())?;
+    let mut catalog = Catalog::new(&arguments.plugins)?;
     let mut policies: Vec<_> =
         arguments.policy.iter().map(|path| catalog.open_policy(path)).collect::<Result<_, _>>()?;
     if arguments.compare {

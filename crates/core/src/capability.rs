@@ -1,5 +1,6 @@
 //! What a policy may grant an algorithm beyond its observations.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -48,15 +49,15 @@ impl fmt::Display for Capability {
 }
 
 /// What an algorithm asks of the policies that name it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Needs<'a> {
     /// The metrics that a policy must have.
-    pub metrics: &'a [MetricNeed],
+    pub metrics: Cow<'a, [MetricNeed]>,
     /// What a policy may grant.
-    pub takes: &'a [Capability],
+    pub takes: Cow<'a, [Capability]>,
     /// What a policy must grant, and why.
-    pub requires: &'a [(Capability, String)],
+    pub requires: Cow<'a, [(Capability, String)]>,
 }
 
 /// A metric that a policy must have.
@@ -72,7 +73,17 @@ impl<'a> Needs<'a> {
     /// Needs these metrics, may be granted `takes`, and must be granted what `requires` lists.
     #[must_use]
     pub const fn new(metrics: &'a [MetricNeed], takes: &'a [Capability], requires: &'a [(Capability, String)]) -> Self {
-        Self { metrics, takes, requires }
+        Self { metrics: Cow::Borrowed(metrics), takes: Cow::Borrowed(takes), requires: Cow::Borrowed(requires) }
+    }
+
+    /// The same, of an algorithm that another may take the place of meanwhile.
+    #[must_use]
+    pub fn into_owned(self) -> Needs<'static> {
+        Needs {
+            metrics: Cow::Owned(self.metrics.into_owned()),
+            takes: Cow::Owned(self.takes.into_owned()),
+            requires: Cow::Owned(self.requires.into_owned()),
+        }
     }
 
     /// Whether a policy with `metrics` that grants `granted` gives the algorithm called `name` what it needs, and nothing
@@ -84,7 +95,7 @@ impl<'a> Needs<'a> {
     pub fn check(&self, name: &str, metrics: &[Metric], granted: &BTreeSet<Capability>) -> Result<(), ConfigError> {
         if let Some(other) = granted.iter().find(|capability| !self.takes.contains(capability)) {
             let takes: Vec<String> = self.takes.iter().map(|takes| format!("`{takes}`")).collect();
-            let message = match self.takes {
+            let message = match &*self.takes {
                 [] => format!("{name} takes no capabilities"),
                 _ => format!("{name} does not take `{other}`; it takes {}", takes.join(", ")),
             };

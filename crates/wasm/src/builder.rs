@@ -1,5 +1,6 @@
 //! How a host is set up: every limit, what it bounds, and its default.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::host::{Mode, PluginHost};
@@ -20,14 +21,26 @@ pub struct PluginHostBuilder {
     pub(crate) mode: Option<Mode>,
     pub(crate) slots: Option<u32>,
     pub(crate) replay: bool,
+    pub(crate) cache: Option<PathBuf>,
+    pub(crate) cache_bytes: u64,
 }
 
 impl PluginHostBuilder {
     /// The largest [`component`](Self::component) where nothing else is said: 32 MiB.
     pub const COMPONENT_BYTES: usize = 32 << 20;
 
+    /// The largest [cache](Self::cache_bytes) where nothing else is said: 512 MiB.
+    pub const CACHE_BYTES: u64 = 512 << 20;
+
     pub(crate) const fn new() -> Self {
-        Self { limits: Limits::DEFAULT, mode: None, slots: None, replay: false }
+        Self {
+            limits: Limits::DEFAULT,
+            mode: None,
+            slots: None,
+            replay: false,
+            cache: None,
+            cache_bytes: Self::CACHE_BYTES,
+        }
     }
 
     /// How workloads' instances live. Default [`Mode::Warm`]; with [`replay`](Self::replay) [`Mode::Isolated`].
@@ -146,12 +159,36 @@ impl PluginHostBuilder {
         self
     }
 
+    /// Keeps compiled plugins in `folder`, so that one that was compiled before loads in about a millisecond. Default: none are
+    /// kept.
+    ///
+    /// What is kept is native code, so `folder` must be this user's alone. It is made where it is missing, and a key in it
+    /// that only this user can read; entries are sealed with that, for one component and one setting of a host. Entries that
+    /// are damaged, changed, or another key's, engine's or component's are compiled anew and reported: by
+    /// [`Plugin::cache_use`](crate::Plugin::cache_use), [`PluginHost::cache_counters`] and a warning. Many processes can
+    /// share a folder. Compiled files from elsewhere are never run.
+    ///
+    /// Who can read the key can make this host run any code: give a folder to no other user, and put none into an image that
+    /// others get.
+    pub fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.cache = Some(folder.into());
+        self
+    }
+
+    /// Bytes of all entries of the [`cache`](Self::cache) together. Before more are written, those that were used least
+    /// lately are removed. A plugin's native code is some two to four times as large as its file. Default
+    /// [`CACHE_BYTES`](Self::CACHE_BYTES).
+    pub const fn cache_bytes(mut self, of_all_entries: u64) -> Self {
+        self.cache_bytes = of_all_entries;
+        self
+    }
+
     /// The host.
     ///
     /// # Errors
     ///
-    /// When this machine can't run wasmtime so (with [`slots`](Self::slots), when it has no room for them), or no thread
-    /// can be started.
+    /// When this machine can't run wasmtime so (with [`slots`](Self::slots), when it has no room for them), no thread can
+    /// be started, or the folder of the [`cache`](Self::cache) can't be made or is not this user's alone.
     pub fn build(self) -> std::io::Result<PluginHost> {
         PluginHost::start(&self)
     }

@@ -35,7 +35,7 @@ impl Cell {
         let mut store = host.store(Sandbox::new(host, plugin.identity.clone(), grants));
         let guest = call(host, &mut store, Deadline::Init, now, |store| {
             let instance = plugin.pre.instantiate(&mut *store)?;
-            plugin.exports.load(store, &instance)
+            plugin.exports().load(store, &instance)
         });
         match guest {
             Ok(guest) => {

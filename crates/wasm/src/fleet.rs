@@ -17,6 +17,7 @@ use crate::counters::count;
 use crate::host::Mode;
 use crate::instance::{Columns, PluginAlgorithm};
 use crate::plugin::Plugin;
+use crate::reload::{self, ReplaceError, Replacement, Sample};
 use crate::seat::Recipe;
 
 /// Workloads with the same configuration and metrics, which a plugin answers for in one call a store.
@@ -46,6 +47,7 @@ use crate::seat::Recipe;
 pub struct Fleet {
     plugin: Plugin,
     recipe: Arc<Recipe>,
+    capabilities: BTreeSet<Capability>,
     members: Vec<PluginAlgorithm>,
     /// Until a batch has failed that no workload alone was to blame for.
     in_batches: bool,
@@ -127,10 +129,10 @@ impl Fleet {
         // Tried out once here, so that no workload need be.
         PluginAlgorithm::new(Arc::clone(plugin.inner()), Arc::clone(&recipe))?;
         Ok(Self {
-            // An instance for each call is in no store with others.
-            in_batches: plugin.has_batch() && recipe.mode != Mode::Fresh,
+            in_batches: in_batches(plugin, &recipe),
             plugin: plugin.clone(),
             recipe,
+            capabilities: capabilities.clone(),
             members: Vec::new(),
             room: Room::default(),
         })
@@ -184,6 +186,33 @@ impl Fleet {
     /// [`StateError`] when there is no such workload, or the bytes are not this plugin's state.
     pub fn restore(&mut self, workload: usize, state: &[u8]) -> Result<(), StateError> {
         self.member(workload)?.restore(state)
+    }
+
+    /// Lets another version of the plugin answer from the next look on. Each workload goes on from its state where `next`
+    /// takes that.
+    ///
+    /// `next` is tried aside first, with the fleet's configuration and each workload's state.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplaceError`]: then nothing has changed.
+    pub fn replace(&mut self, next: &Plugin) -> Result<Replacement, ReplaceError> {
+        reload::fits(&self.plugin, next)?;
+        let (aside, successor) = (next.aside(), next.in_place_of(&self.plugin));
+        let metrics = &self.recipe.metrics;
+        aside.needs().check(aside.name(), metrics, &self.capabilities).map_err(ReplaceError::Needs)?;
+        reload::try_out(&aside, &self.recipe, Sample::default())?;
+        for member in &self.members {
+            reload::try_out(&aside, &self.recipe, Sample { state: member.last_good.clone(), look: None })?;
+        }
+        let mut replacement = Replacement::begin(&self.plugin, &successor);
+        for member in &mut self.members {
+            let ready = PluginAlgorithm::new(Arc::clone(successor.inner()), Arc::clone(&self.recipe)).ok();
+            replacement.count(&reload::carry(member, &successor, ready));
+        }
+        self.in_batches = in_batches(&successor, &self.recipe);
+        self.plugin = successor;
+        Ok(replacement)
     }
 
     fn member(&mut self, workload: usize) -> Result<&mut PluginAlgorithm, StateError> {
@@ -345,6 +374,11 @@ impl Fleet {
         }
         Batch::Answered { alone }
     }
+}
+
+/// An instance for each call is in no store with others.
+fn in_batches(plugin: &Plugin, recipe: &Recipe) -> bool {
+    plugin.has_batch() && recipe.mode != Mode::Fresh
 }
 
 impl Room {

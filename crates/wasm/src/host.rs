@@ -10,6 +10,7 @@ use wasmtime::{
 };
 
 use crate::builder::PluginHostBuilder;
+use crate::cache::{Cache, CacheCounters};
 use crate::limits::Limits;
 use crate::sandbox::{DeadlinePassed, Sandbox};
 use crate::watchdog::{self, Watchdog, Watched};
@@ -58,6 +59,7 @@ struct Shared {
     limits: Limits,
     mode: Mode,
     replay: bool,
+    cache: Option<Cache>,
     /// What the clocks of plugins that may see them count from.
     started: Instant,
     watchdog: Watchdog,
@@ -97,6 +99,10 @@ impl PluginHost {
     pub(crate) fn start(builder: &PluginHostBuilder) -> std::io::Result<Self> {
         let config = engine_config(builder);
         let engine = Engine::new(&config).map_err(|error| std::io::Error::other(format!("{error:#}")))?;
+        let cache = match &builder.cache {
+            Some(folder) => Some(Cache::open(folder, builder.cache_bytes, &engine)?),
+            None => None,
+        };
         let watchdog = Watchdog::start(&engine)?;
         let mode = builder.mode.unwrap_or(if builder.replay { Mode::Isolated } else { Mode::default() });
         Ok(Self {
@@ -105,6 +111,7 @@ impl PluginHost {
                 limits: builder.limits,
                 mode,
                 replay: builder.replay,
+                cache,
                 started: Instant::now(),
                 watchdog,
             }),
@@ -121,6 +128,21 @@ impl PluginHost {
     #[must_use]
     pub fn is_replay(&self) -> bool {
         self.shared.replay
+    }
+
+    /// What its cache of compiled plugins has done so far; None where it has none.
+    #[must_use]
+    pub fn cache_counters(&self) -> Option<CacheCounters> {
+        self.cache().map(Cache::counters)
+    }
+
+    pub(crate) fn cache(&self) -> Option<&Cache> {
+        self.shared.cache.as_ref()
+    }
+
+    /// Whether both are the same host.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     pub(crate) fn mode(&self) -> Mode {
@@ -208,6 +230,8 @@ fn engine_config(builder: &PluginHostBuilder) -> Config {
         )
         // Not from an environment variable.
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+        // Nobody is shown where in its code a plugin trapped, and the map is a ninth of what is kept of it.
+        .generate_address_map(false)
         .native_unwind_info(false);
     if let Some(slots) = builder.slots {
         let mut pool = PoolingAllocationConfig::new();

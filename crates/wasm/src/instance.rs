@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use setpoint::{
     ConfigError, EvaluateError, FailureKind, Hold, MAX_REPLICAS, Metric, Need, Observation, Proposal, Reading,
-    ScalingAlgorithm, StateError, Trace,
+    ScalingAlgorithm, StateError, Timestamp, Trace,
 };
 
 use crate::cell::CallError;
@@ -15,7 +15,7 @@ use crate::sandbox::printable;
 use crate::seat::{Failed, LastGood, Recipe, Seat};
 
 /// The stage under which a plugin's reasons stand.
-const STAGE: &str = "plugin";
+pub(crate) const STAGE: &str = "plugin";
 
 /// A plugin's instance as an algorithm.
 ///
@@ -23,11 +23,31 @@ const STAGE: &str = "plugin";
 pub(crate) struct PluginAlgorithm {
     pub(crate) seat: Seat,
     pub(crate) last_good: LastGood,
-    columns: Columns,
+    /// Those of the last look.
+    pub(crate) columns: Columns,
 }
 
+/// What a plugin is told of a look at a workload, beside its readings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Looked {
+    pub(crate) now: Timestamp,
+    pub(crate) current: u32,
+    pub(crate) ready: u32,
+    pub(crate) min: u32,
+    pub(crate) max: u32,
+}
+
+impl Looked {
+    pub(crate) fn at(look: &Observation<'_>) -> Self {
+        Self { now: look.now, current: look.current, ready: look.ready, min: look.bounds.min(), max: look.bounds.max() }
+    }
+}
+
+/// What is kept of a plugin's answer: its proposal, its state if that has changed, and its reason.
+type Answered = (Proposal, Option<Vec<u8>>, String);
+
 /// Readings as a plugin gets them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Columns {
     pub(crate) values: Vec<f64>,
     /// Empty while all are plain values.
@@ -75,36 +95,23 @@ impl PluginAlgorithm {
         Ok(Self { seat, last_good: None, columns: Columns::default() })
     }
 
+    /// One that goes on from `state`, and makes its instance at its first call.
+    pub(crate) fn later(plugin: Arc<Inner>, recipe: Arc<Recipe>, state: LastGood) -> Self {
+        Self { seat: Seat::new(plugin, recipe), last_good: state, columns: Columns::default() }
+    }
+
     fn ask(&mut self, look: &Observation<'_>, trace: &mut Trace) -> Result<Proposal, EvaluateError> {
-        let Self { seat, last_good, columns } = self;
-        columns.clear();
-        columns.push(look, &seat.recipe.metrics);
-        seat.now = look.now;
+        self.columns.clear();
+        self.columns.push(look, &self.seat.recipe.metrics);
         let explain = trace.is_on();
-        let answer = seat.with(last_good, |plugin, cell, instance| {
-            let asked = contract::Observation {
-                now_ms: look.now.as_millis(),
-                current: look.current,
-                ready: look.ready,
-                min: look.bounds.min(),
-                max: look.bounds.max(),
-                explain,
-                values: &columns.values,
-                states: &columns.states,
-            };
-            let answer = cell.evaluate(plugin, instance, look.now, asked)?;
-            let proposal = plugin.proposal(&answer.proposal).map_err(Failed::Instance)?;
-            plugin.check_state(answer.state.as_deref().unwrap_or_default()).map_err(Failed::Instance)?;
-            Ok((proposal, answer.state, answer.reason))
-        });
-        let (proposal, state, reason) = answer?;
+        let (proposal, state, reason) = self.answer(Looked::at(look), explain)?;
         if state.is_some() {
-            *last_good = state;
+            self.last_good = state;
         }
         if explain {
             let current = f64::from(look.current);
             let to = if let Proposal::Need(need) = proposal { need.exact() } else { current };
-            let name = seat.plugin.name();
+            let name = self.seat.plugin.name();
             match printable(&reason).as_str() {
                 "" => trace.note(STAGE, current, to, format_args!("{name} gives no reason")),
                 reason => trace.note(STAGE, current, to, format_args!("{name}: {reason}")),
@@ -113,11 +120,55 @@ impl PluginAlgorithm {
         Ok(proposal)
     }
 
+    /// What the instance makes of a look whose readings are in `columns`.
+    pub(crate) fn answer(&mut self, looked: Looked, explain: bool) -> Result<Answered, EvaluateError> {
+        let Self { seat, last_good, columns } = self;
+        let Looked { now, current, ready, min, max } = looked;
+        seat.now = now;
+        seat.with(last_good, |plugin, cell, instance| {
+            let asked = contract::Observation {
+                now_ms: now.as_millis(),
+                current,
+                ready,
+                min,
+                max,
+                explain,
+                values: &columns.values,
+                states: &columns.states,
+            };
+            let answer = cell.evaluate(plugin, instance, now, asked)?;
+            let proposal = plugin.proposal(&answer.proposal).map_err(Failed::Instance)?;
+            plugin.check_state(answer.state.as_deref().unwrap_or_default()).map_err(Failed::Instance)?;
+            Ok((proposal, answer.state, answer.reason))
+        })
+    }
+
     /// Keeps the state that came with an answer.
     pub(crate) fn keep(&mut self, state: &[u8]) {
         let last_good = self.last_good.get_or_insert_default();
         last_good.clear();
         last_good.extend_from_slice(state);
+    }
+
+    /// Puts a state into the instance; [`FailureKind::Refused`] where that will not have it.
+    pub(crate) fn put_back(&mut self, state: &[u8]) -> Result<(), EvaluateError> {
+        let now = self.seat.now;
+        let restored = self.seat.with(&mut self.last_good, |plugin, cell, instance| {
+            match cell.restore(plugin, instance, now, state) {
+                Ok(()) => {
+                    let state = cell.snapshot(plugin, instance, now).map_err(Failed::Store)?;
+                    plugin.check_state(&state).map_err(Failed::Instance)?;
+                    Ok(state)
+                }
+                // The contract says that nothing has changed; a new instance makes sure.
+                Err(CallError::Refused(message)) => {
+                    Err(Failed::Instance(EvaluateError::new(FailureKind::Refused, printable(&message))))
+                }
+                Err(CallError::Broken(error)) => Err(Failed::Store(error)),
+            }
+        });
+        self.last_good = Some(restored?);
+        Ok(())
     }
 
     /// Asks what can't be had otherwise.
@@ -151,23 +202,7 @@ impl ScalingAlgorithm for PluginAlgorithm {
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let now = self.seat.now;
-        let restored = self.seat.with(&mut self.last_good, |plugin, cell, instance| {
-            match cell.restore(plugin, instance, now, state) {
-                Ok(()) => {
-                    let state = cell.snapshot(plugin, instance, now).map_err(Failed::Store)?;
-                    plugin.check_state(&state).map_err(Failed::Instance)?;
-                    Ok(state)
-                }
-                // The contract says that nothing has changed; a new instance makes sure.
-                Err(CallError::Refused(message)) => {
-                    Err(Failed::Instance(EvaluateError::new(FailureKind::Refused, printable(&message))))
-                }
-                Err(CallError::Broken(error)) => Err(Failed::Store(error)),
-            }
-        });
-        self.last_good = Some(restored.map_err(refused)?);
-        Ok(())
+        self.put_back(state).map_err(refused)
     }
 }
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../docs/overview.md")]
 
 mod builder;
+mod cache;
 mod cell;
 mod cells;
 mod contract;
@@ -11,14 +12,17 @@ mod host;
 mod instance;
 mod limits;
 mod plugin;
+mod reload;
 mod sandbox;
 mod seat;
 mod watchdog;
 
 pub use builder::PluginHostBuilder;
+pub use cache::{BadEntry, CacheCounters, CacheUse};
 pub use contract::CONTRACTS;
 pub use counters::Counters;
 pub use error::LoadError;
 pub use fleet::{Fleet, LooksMismatch};
 pub use host::{Mode, PluginHost};
 pub use plugin::Plugin;
+pub use reload::{Edition, LivePlugin, PluginFolder, RefusedFile, ReloadEvent, ReplaceError, Replacement, Watch};

@@ -13,6 +13,7 @@ use setpoint::{
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
+use crate::cache::{CacheUse, is_entry};
 use crate::cell::{call, in_words, is_failure};
 use crate::cells::Cells;
 use crate::contract::{self, ALGORITHM, CONTRACTS, Exports, Version};
@@ -46,27 +47,35 @@ pub struct Plugin {
 pub(crate) struct Inner {
     pub(crate) host: PluginHost,
     pub(crate) pre: InstancePre<Sandbox>,
-    pub(crate) exports: Exports,
+    exports: Arc<Exports>,
     pub(crate) identity: Arc<Identity>,
     pub(crate) cells: Cells,
+    about: Arc<About>,
+}
+
+/// What a plugin's file says, and where its code came from.
+struct About {
     version: String,
+    fingerprint: blake3::Hash,
     contract: Version,
     description: Description,
     metrics: Vec<MetricNeed>,
     requires: Vec<(Capability, String)>,
     deterministic: bool,
+    cache_use: CacheUse,
 }
 
 impl fmt::Debug for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plugin").field("name", &self.name()).field("version", &self.inner.version).finish()
+        f.debug_struct("Plugin").field("name", &self.name()).field("version", &self.version()).finish()
     }
 }
 
 impl Plugin {
     /// Compiles `bytes`, links what it imports to an inert WASI, makes a trial instance and asks it who it is.
     ///
-    /// Compiling takes some tenths of a second a megabyte.
+    /// Compiling takes some tenths of a second a megabyte; a host with a [cache](crate::PluginHostBuilder::cache) compiles
+    /// what it has not compiled before.
     ///
     /// # Errors
     ///
@@ -79,7 +88,8 @@ impl Plugin {
         if let Some(found) = something_else(bytes) {
             return Err(LoadError::NotAComponent { found });
         }
-        let component = compile(host, bytes)?;
+        let fingerprint = blake3::hash(bytes);
+        let (component, cache_use) = compiled(host, bytes, fingerprint)?;
         let Linked { linker, requires } = wasi::link(host, &component)?;
         let version = version(host, &component)?;
         let wrong_types = |error: wasmtime::Error| LoadError::WrongTypes {
@@ -89,63 +99,13 @@ impl Plugin {
         let pre = linker.instantiate_pre(&component).map_err(wrong_types)?;
         let exports = Exports::find(version, &pre).map_err(wrong_types)?;
         let described = describe(host, &pre, &exports, version)?;
-        Self::checked(host.clone(), pre, exports, version, requires, described)
-    }
-
-    fn checked(
-        host: PluginHost,
-        pre: InstancePre<Sandbox>,
-        exports: Exports,
-        contract: Version,
-        requires: Vec<(Capability, String)>,
-        described: contract::Description,
-    ) -> Result<Self, LoadError> {
-        let wrong = |message: String| LoadError::Description { message };
-        let name = described.name;
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if name.is_empty() || name.len() > 63 || !name.chars().all(plain) {
-            return Err(wrong(format!(
-                "the name {:?} must be 1 to 63 lower case letters, digits and hyphens",
-                printable(&name)
-            )));
-        }
-        let config_schema = serde_json::from_str::<Value>(&described.config_schema)
-            .map_err(|error| wrong(format!("the configuration's schema is not JSON: {error}")))?;
-        if !config_schema.is_object() && !config_schema.is_boolean() {
-            return Err(wrong("the configuration's schema is no JSON Schema".to_owned()));
-        }
-        let mut metrics: Vec<MetricNeed> = Vec::with_capacity(described.metrics.len());
-        for need in described.metrics {
-            let (name, meaning) = (printable(&need.name), printable(&need.meaning));
-            if name.is_empty() || name != need.name {
-                return Err(wrong(format!("it needs a metric whose name {name:?} no policy could write")));
-            }
-            if metrics.iter().any(|other| other.name == name) {
-                return Err(wrong(format!("it needs the metric `{name}` twice")));
-            }
-            metrics.push(MetricNeed { name, meaning });
-        }
-        let description = Description::new(printable(&described.summary), config_schema);
-        let version = printable(&described.version);
-        let mode = host.mode();
-        tracing::debug!(name, version, contract = contract.contract(), "loaded a plugin");
+        let (name, about) = checked(described, version, requires, fingerprint, cache_use)?;
+        tracing::debug!(name, version = about.version, contract = version.contract(), "loaded a plugin");
+        let identity = Arc::new(Identity { name, ..Identity::default() });
         let cells = Cells::new(host.limits().workloads_per_store);
-        Ok(Self {
-            inner: Arc::new(Inner {
-                host,
-                pre,
-                exports,
-                identity: Arc::new(Identity { name, ..Identity::default() }),
-                cells,
-                version,
-                contract,
-                description,
-                metrics,
-                requires,
-                deterministic: described.deterministic,
-            }),
-            mode,
-        })
+        let (host, exports, about) = (host.clone(), Arc::new(exports), Arc::new(about));
+        let mode = host.mode();
+        Ok(Self { inner: Arc::new(Inner { host, pre, exports, identity, cells, about }), mode })
     }
 
     /// The same plugin, whose workloads' instances live in another way than the host's own.
@@ -163,31 +123,54 @@ impl Plugin {
     /// The version it gives itself.
     #[must_use]
     pub fn version(&self) -> &str {
-        &self.inner.version
+        &self.inner.about.version
+    }
+
+    /// The BLAKE3 hash of its file, in 64 hexadecimal digits: the same as `b3sum` prints.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        self.inner.about.fingerprint.to_hex().to_string()
     }
 
     /// The version of the contract that it was built for, of [`CONTRACTS`].
     #[must_use]
     pub fn contract(&self) -> &'static str {
-        self.inner.contract.contract()
+        self.inner.about.contract.contract()
     }
 
     /// Whether it says of itself that the same looks always give the same answers.
     #[must_use]
     pub fn is_deterministic(&self) -> bool {
-        self.inner.deterministic
+        self.inner.about.deterministic
     }
 
     /// Whether it answers for many workloads in one call: see [`Fleet`](crate::Fleet).
     #[must_use]
     pub fn has_batch(&self) -> bool {
-        self.inner.exports.has_batch()
+        self.inner.exports().has_batch()
+    }
+
+    /// Whether its native code came from the host's cache, and if not, why.
+    #[must_use]
+    pub fn cache_use(&self) -> &CacheUse {
+        &self.inner.about.cache_use
     }
 
     /// What it has done so far, over all its workloads and clones of this.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.inner.identity.counting.read()
+    }
+
+    /// The same, with counters and stores of its own.
+    pub(crate) fn aside(&self) -> Self {
+        let identity = Identity { name: self.name().to_owned(), ..Identity::default() };
+        Self { inner: Arc::new(self.inner.counted_by(&Arc::new(identity))), mode: self.mode }
+    }
+
+    /// The same in place of `running`, going on with its counters and its mode, in stores of its own.
+    pub(crate) fn in_place_of(&self, running: &Self) -> Self {
+        Self { inner: Arc::new(self.inner.counted_by(&running.inner.identity)), mode: running.mode }
     }
 
     pub(crate) const fn inner(&self) -> &Arc<Inner> {
@@ -205,6 +188,21 @@ impl Plugin {
 }
 
 impl Inner {
+    fn counted_by(&self, identity: &Arc<Identity>) -> Self {
+        Self {
+            host: self.host.clone(),
+            pre: self.pre.clone(),
+            exports: Arc::clone(&self.exports),
+            identity: Arc::clone(identity),
+            cells: Cells::new(self.host.limits().workloads_per_store),
+            about: Arc::clone(&self.about),
+        }
+    }
+
+    pub(crate) fn exports(&self) -> &Exports {
+        &self.exports
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.identity.name
     }
@@ -212,16 +210,71 @@ impl Inner {
 
 impl AlgorithmFactory for Plugin {
     fn describe(&self) -> Description {
-        self.inner.description.clone()
+        self.inner.about.description.clone()
     }
 
     fn needs(&self) -> Needs<'_> {
-        Needs::new(&self.inner.metrics, &Capability::ALL, &self.inner.requires)
+        Needs::new(&self.inner.about.metrics, &Capability::ALL, &self.inner.about.requires)
     }
 
     fn build(&self, setup: &Setup<'_>) -> Result<Box<dyn ScalingAlgorithm>, ConfigError> {
         let recipe = self.recipe(setup.config, setup.metrics, setup.capabilities);
         Ok(Box::new(PluginAlgorithm::new(Arc::clone(&self.inner), recipe)?))
+    }
+}
+
+/// What a plugin says of itself, where that can be.
+fn checked(
+    described: contract::Description,
+    contract: Version,
+    requires: Vec<(Capability, String)>,
+    fingerprint: blake3::Hash,
+    cache_use: CacheUse,
+) -> Result<(String, About), LoadError> {
+    let wrong = |message: String| LoadError::Description { message };
+    let name = described.name;
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.is_empty() || name.len() > 63 || !name.chars().all(plain) {
+        return Err(wrong(format!(
+            "the name {:?} must be 1 to 63 lower case letters, digits and hyphens",
+            printable(&name)
+        )));
+    }
+    let config_schema = serde_json::from_str::<Value>(&described.config_schema)
+        .map_err(|error| wrong(format!("the configuration's schema is not JSON: {error}")))?;
+    if !config_schema.is_object() && !config_schema.is_boolean() {
+        return Err(wrong("the configuration's schema is no JSON Schema".to_owned()));
+    }
+    let mut metrics: Vec<MetricNeed> = Vec::with_capacity(described.metrics.len());
+    for need in described.metrics {
+        let (name, meaning) = (printable(&need.name), printable(&need.meaning));
+        if name.is_empty() || name != need.name {
+            return Err(wrong(format!("it needs a metric whose name {name:?} no policy could write")));
+        }
+        if metrics.iter().any(|other| other.name == name) {
+            return Err(wrong(format!("it needs the metric `{name}` twice")));
+        }
+        metrics.push(MetricNeed { name, meaning });
+    }
+    let description = Description::new(printable(&described.summary), config_schema);
+    let version = printable(&described.version);
+    let deterministic = described.deterministic;
+    Ok((name, About { version, fingerprint, contract, description, metrics, requires, deterministic, cache_use }))
+}
+
+/// The component that `bytes` are compiled to, now or before.
+fn compiled(host: &PluginHost, bytes: &[u8], fingerprint: blake3::Hash) -> Result<(Component, CacheUse), LoadError> {
+    let Some(cache) = host.cache() else {
+        return Ok((compile(host, bytes)?, CacheUse::Off));
+    };
+    let names = cache.names(fingerprint);
+    match cache.get(host.engine(), &names) {
+        Ok(component) => Ok((component, CacheUse::Hit)),
+        Err(why) => {
+            let component = compile(host, bytes)?;
+            cache.keep(&names, &component);
+            Ok((component, why))
+        }
     }
 }
 
@@ -264,6 +317,8 @@ fn something_else(bytes: &[u8]) -> Option<&'static str> {
         "a core WebAssembly module"
     } else if Engine::detect_precompiled(bytes).is_some() {
         "a precompiled .cwasm, which could hold any native code"
+    } else if is_entry(bytes) {
+        "an entry of a plugin cache, which could hold any native code"
     } else if bytes.starts_with(b"\x7fELF") {
         "a native program"
     } else if bytes.trim_ascii_start().starts_with(b"(") {

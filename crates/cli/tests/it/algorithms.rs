@@ -64,6 +64,42 @@ fn plugins_stand_beside_the_native_ones() {
 }
 
 #[test]
+#[cfg(unix)]
+fn compiled_plugins_are_kept_where_one_says_and_a_bad_one_is_said() {
+    let folder = Folder::new();
+    folder.write("plugins/a.wasm", guests::component("hostile"));
+    let kept = || -> Vec<String> {
+        let files = std::fs::read_dir(folder.path().join("kept")).expect("a folder");
+        files.map(|file| file.expect("a file").path()).filter(|file| file.extension().is_some()).map(named).collect()
+    };
+    let run = |cache: &str| folder.run(&["algorithms", "--plugins", "plugins", "--plugin-cache", cache]);
+    for _ in 0..2 {
+        let ran = run("kept");
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    }
+    let entries = kept();
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    folder.write(&format!("kept/{}", entries[0]), "something else");
+    let ran = run("off");
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let ran = run("kept");
+    let said = "warning: plugin hostile: its entry in the cache was not used, it is no entry of a cache";
+    assert!(ran.code == 0 && ran.err.starts_with(said), "{}", ran.err);
+    let ran = run("kept");
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert!(!folder.files().contains(&"off".to_owned()));
+
+    let ran = run("plugins/a.wasm");
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("no plugin can run here: no plugin cache in plugins/a.wasm: "), "{}", ran.err);
+}
+
+#[cfg(unix)]
+fn named(file: std::path::PathBuf) -> String {
+    file.file_name().expect("a file").to_string_lossy().into_owned()
+}
+
+#[test]
 fn a_taken_name_is_an_error_that_names_the_file() {
     let folder = Folder::new();
     for file in ["plugins/a.wasm", "plugins/b.wasm"] {

@@ -56,6 +56,8 @@ impl Folder {
             .args(arguments)
             .current_dir(self.path())
             .env_remove("NO_COLOR")
+            // Not the cache of who runs the tests.
+            .env("XDG_CACHE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"))
             .write_stdin(input)
             .output()
             .expect("the command runs");

@@ -1,5 +1,6 @@
 //! The host, against real components.
 
+mod cache;
 mod capabilities;
 mod contracts;
 mod equivalence;
@@ -9,6 +10,7 @@ mod languages;
 mod load;
 mod modes;
 mod prebuilt;
+mod reload;
 mod replay;
 
 use std::sync::LazyLock;
