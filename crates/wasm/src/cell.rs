@@ -159,14 +159,6 @@ pub(crate) fn call<R>(
     result
 }
 
-/// Whether a plugin failed while it ran, rather than being of the wrong type.
-pub(crate) fn is_failure(error: &wasmtime::Error, sandbox: &Sandbox) -> bool {
-    sandbox.meter.refused
-        || error.downcast_ref::<Trap>().is_some()
-        || error.downcast_ref::<DeadlinePassed>().is_some()
-        || error.downcast_ref::<PoolConcurrencyLimitError>().is_some()
-}
-
 fn explain(plugin: &Inner, deadline: Deadline, error: &wasmtime::Error, store: &Store<Sandbox>) -> EvaluateError {
     let EvaluateError { kind, message, .. } = in_words(&plugin.host, deadline, error, store.data());
     EvaluateError::new(kind, format!("plugin {} {message}", plugin.name()))

@@ -13,7 +13,7 @@ use setpoint::{
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
-use crate::cell::{call, in_words, is_failure};
+use crate::cell::{call, in_words};
 use crate::cells::Cells;
 use crate::contract::{self, ALGORITHM, CONTRACTS, Exports, Version};
 use crate::counters::Counters;
@@ -302,17 +302,18 @@ fn describe(
 ) -> Result<contract::Description, LoadError> {
     let mut store = host.store(Sandbox::new(host, Arc::default(), Grants::default()));
     let now = Timestamp::default();
-    let guest = call(host, &mut store, Deadline::Init, now, |store| {
+    let started = call(host, &mut store, Deadline::Init, now, |store| {
         let instance = pre.instantiate(&mut *store)?;
-        exports.load(store, &instance)
+        // Nothing of the plugin runs here: what is wrong now are its types.
+        Ok(exports.load(store, &instance))
     });
-    let described = match guest {
-        Ok(guest) => call(host, &mut store, Deadline::Init, now, |store| guest.describe(store)),
-        Err(error) if is_failure(&error, store.data()) => Err(error),
-        Err(error) => {
+    let described = match started {
+        Ok(Ok(guest)) => call(host, &mut store, Deadline::Init, now, |store| guest.describe(store)),
+        Ok(Err(error)) => {
             let message = printable(&format!("{error:#}"));
             return Err(LoadError::WrongTypes { speaks: version.contract(), message });
         }
+        Err(error) => Err(error),
     };
     described.map_err(|error| {
         let message = in_words(host, Deadline::Init, &error, store.data()).message;

@@ -3,6 +3,7 @@
 mod capabilities;
 mod contracts;
 mod equivalence;
+mod failures;
 mod fleet;
 mod hostile;
 mod load;
