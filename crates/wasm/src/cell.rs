@@ -196,6 +196,10 @@ pub(crate) fn in_words(
         let message = format!("made the host copy more than {} bytes in one call", host.limits().host_copies);
         return EvaluateError::new(FailureKind::Resources, message);
     }
+    if cause.starts_with("resource limit exceeded") {
+        let message = format!("wanted more than {} instances, tables or memories", host.limits().items);
+        return EvaluateError::new(FailureKind::Resources, message);
+    }
     if cause.contains("handle limit exceeded") {
         let message = "held more handles to resources than it may".to_owned();
         return EvaluateError::new(FailureKind::Resources, message);

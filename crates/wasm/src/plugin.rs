@@ -53,6 +53,7 @@ pub(crate) struct Inner {
     contract: Version,
     description: Description,
     metrics: Vec<MetricNeed>,
+    imports: Vec<String>,
     requires: Vec<(Capability, String)>,
     deterministic: bool,
 }
@@ -80,7 +81,7 @@ impl Plugin {
             return Err(LoadError::NotAComponent { found });
         }
         let component = compile(host, bytes)?;
-        let Linked { linker, requires } = wasi::link(host, &component)?;
+        let Linked { linker, requires, imports } = wasi::link(host, &component)?;
         let version = version(host, &component)?;
         let wrong_types = |error: wasmtime::Error| LoadError::WrongTypes {
             speaks: version.contract(),
@@ -89,7 +90,7 @@ impl Plugin {
         let pre = linker.instantiate_pre(&component).map_err(wrong_types)?;
         let exports = Exports::find(version, &pre).map_err(wrong_types)?;
         let described = describe(host, &pre, &exports, version)?;
-        Self::checked(host.clone(), pre, exports, version, requires, described)
+        Self::checked(host.clone(), pre, exports, version, (imports, requires), described)
     }
 
     fn checked(
@@ -97,7 +98,7 @@ impl Plugin {
         pre: InstancePre<Sandbox>,
         exports: Exports,
         contract: Version,
-        requires: Vec<(Capability, String)>,
+        (imports, requires): (Vec<String>, Vec<(Capability, String)>),
         described: contract::Description,
     ) -> Result<Self, LoadError> {
         let wrong = |message: String| LoadError::Description { message };
@@ -114,7 +115,11 @@ impl Plugin {
         if !config_schema.is_object() && !config_schema.is_boolean() {
             return Err(wrong("the configuration's schema is no JSON Schema".to_owned()));
         }
-        let mut metrics: Vec<MetricNeed> = Vec::with_capacity(described.metrics.len());
+        let needed = described.metrics.len();
+        if needed > NEEDED_METRICS {
+            return Err(wrong(format!("it needs {needed} metrics, at most {NEEDED_METRICS} can be")));
+        }
+        let mut metrics: Vec<MetricNeed> = Vec::with_capacity(needed);
         for need in described.metrics {
             let (name, meaning) = (printable(&need.name), printable(&need.meaning));
             if name.is_empty() || name != need.name {
@@ -141,6 +146,7 @@ impl Plugin {
                 contract,
                 description,
                 metrics,
+                imports,
                 requires,
                 deterministic: described.deterministic,
             }),
@@ -184,6 +190,20 @@ impl Plugin {
         self.inner.exports.has_batch()
     }
 
+    /// The interfaces that it imports, of which most are inert: see [`wants`](Self::wants).
+    #[must_use]
+    pub fn imports(&self) -> &[String] {
+        &self.inner.imports
+    }
+
+    /// What a policy may grant it that makes a difference to it, and whether it must.
+    pub fn wants(&self) -> impl Iterator<Item = (Capability, bool)> {
+        let imports = |prefix: &str| self.inner.imports.iter().any(|import| import.starts_with(prefix));
+        let optional = wasi::OPTIONAL.into_iter().filter(move |(prefix, _)| imports(prefix));
+        let required = self.inner.requires.iter().map(|(capability, _)| (*capability, true));
+        optional.map(|(_, capability)| (capability, false)).chain(required)
+    }
+
     /// What it has done so far, over all its workloads and clones of this.
     #[must_use]
     pub fn counters(&self) -> Counters {
@@ -224,6 +244,9 @@ impl AlgorithmFactory for Plugin {
         Ok(Box::new(PluginAlgorithm::new(Arc::clone(&self.inner), recipe)?))
     }
 }
+
+/// More metrics than anybody's algorithm needs by name.
+const NEEDED_METRICS: usize = 256;
 
 /// Compiles on a thread of its own: nothing can end a compiler that takes too long, but one needn't wait for it.
 fn compile(host: &PluginHost, bytes: &[u8]) -> Result<Component, LoadError> {
@@ -288,7 +311,7 @@ fn version(host: &PluginHost, component: &Component) -> Result<Version, LoadErro
                 Err(LoadError::WrongVersion { wants: format!("setpoint:scaling@{other}"), speaks: &CONTRACTS })
             }
             None if names.is_empty() => Err(LoadError::NoAlgorithm { exports: "nothing".to_owned() }),
-            None => Err(LoadError::NoAlgorithm { exports: names.join(", ") }),
+            None => Err(LoadError::NoAlgorithm { exports: printable(&names.join(", ")) }),
         },
     }
 }

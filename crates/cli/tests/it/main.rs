@@ -7,6 +7,7 @@ mod decide;
 mod house;
 mod lint;
 mod manifest;
+mod plugin;
 mod simulate;
 mod watermark;
 

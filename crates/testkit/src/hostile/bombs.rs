@@ -36,8 +36,8 @@ pub(super) fn instances(count: usize) -> Vec<u8> {
 
 /// A component that exports so many things, none of which is an algorithm.
 pub(super) fn exports(count: u32) -> Vec<u8> {
-    let exports: String = (0..count).map(|number| format!("(export \"thing{number}\" (instance $i))")).collect();
-    handmade::component(&format!("(component (component $c) (instance $i (instantiate $c)) {exports})"))
+    let exports: String = (0..count).map(|number| format!("(export \"thing{number}\" (type $t))")).collect();
+    handmade::component(&format!("(component (type $t u8) {exports})"))
 }
 
 /// A description that needs so many metrics, all of whose names are the same bytes of memory, so many of them.

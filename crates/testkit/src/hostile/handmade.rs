@@ -150,6 +150,25 @@ pub(super) fn with(parts: &[(&str, &str)]) -> Vec<u8> {
     component(&text)
 }
 
+/// The component without the names at its end, which nobody would miss.
+pub(super) fn without_names() -> Vec<u8> {
+    const HEADER: usize = 8;
+    const CUSTOM: u8 = 0;
+    let mut component = with(&[]);
+    let (mut at, mut last) = (HEADER, HEADER);
+    while at < component.len() {
+        last = at;
+        // A number, then a size in groups of seven bits, then so many bytes.
+        let size = &component[at + 1..];
+        let groups = size.iter().take_while(|byte| *byte & 0x80 != 0).count() + 1;
+        let bytes = size[..groups].iter().rev().fold(0, |bytes, group| bytes << 7 | usize::from(group & 0x7f));
+        at += 1 + groups + bytes;
+    }
+    assert_eq!(component[last], CUSTOM, "the names are at the end");
+    component.truncate(last);
+    component
+}
+
 /// The component that imports one function of `interface`, `$import` in its code.
 pub(super) fn importing(interface: &str, function: &str, ty: &str, core: &str, parts: &[(&str, &str)]) -> Vec<u8> {
     let instance = |name: &str| format!("(import \"{name}\" (instance $import (export \"{function}\" (func {ty}))))");
