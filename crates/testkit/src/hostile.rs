@@ -361,14 +361,14 @@ pub const TABLE: &[Row] = &[
     row(
         30,
         "a function that compiles for too long",
-        Compiled(|| bombs::long_function(200_000), 5),
-        RefusedAtLoad("did not compile within 5ms"),
+        Compiled(|| bombs::long_function(100_000), 2),
+        RefusedAtLoad("did not compile within 2ms"),
     ),
     row(
         30,
         "functions that compile for too long",
-        Compiled(|| bombs::many_functions(20_000), 5),
-        RefusedAtLoad("did not compile within 5ms"),
+        Compiled(|| bombs::many_functions(10_000), 2),
+        RefusedAtLoad("did not compile within 2ms"),
     ),
     row(31, "a compressed file", File(bombs::gzip), RefusedAtLoad("is something else")),
     row(

@@ -78,8 +78,8 @@ impl PluginHostBuilder {
         self
     }
 
-    /// How long a component may take to compile, on a thread of its own. The thread can't be stopped: past the budget
-    /// [`Plugin::load`](crate::Plugin::load) gives its error, and the thread ends when the compiler does. Default 60 s.
+    /// How long a component may take to compile, on threads of its own. They can't be stopped: past the budget
+    /// [`Plugin::load`](crate::Plugin::load) gives its error, and the threads end when the compiler does. Default 60 s.
     pub const fn compile_time(mut self, each_file: Duration) -> Self {
         self.limits.compile_time = each_file;
         self

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, mpsc};
-use std::thread;
 
 use serde_json::Value;
 use setpoint::{
@@ -248,19 +247,25 @@ impl AlgorithmFactory for Plugin {
 /// More metrics than anybody's algorithm needs by name.
 const NEEDED_METRICS: usize = 256;
 
-/// Compiles on a thread of its own: nothing can end a compiler that takes too long, but one needn't wait for it.
+/// Compiles on threads of its own: nothing can end a compiler that takes too long, but one needn't wait for it. Nor do
+/// those who come after: in a pool of all, whatever was given up would still be before them.
 fn compile(host: &PluginHost, bytes: &[u8]) -> Result<Component, LoadError> {
     let (done, compiled) = mpsc::channel();
     let (engine, bytes) = (host.engine().clone(), bytes.to_vec());
     let budget = host.limits().compile_time;
-    thread::Builder::new()
-        .name("setpoint-compile".into())
+    let threads = rayon::ThreadPoolBuilder::new()
+        .thread_name(|number| format!("setpoint-compile-{number}"))
         .stack_size(COMPILER_STACK)
-        .spawn(move || {
-            // Nobody listens any more where it took too long.
-            let _ = done.send(Component::from_binary(&engine, &bytes));
-        })
-        .map_err(|error| LoadError::Compiler { message: format!("no thread can be started: {error}") })?;
+        // Whoever waits is told; by default it would end the process.
+        .panic_handler(|_| ())
+        .build()
+        .map_err(|error| LoadError::Compiler { message: format!("no threads can be started: {error}") })?;
+    threads.spawn(move || {
+        // Nobody listens any more where it took too long.
+        let _ = done.send(Component::from_binary(&engine, &bytes));
+    });
+    // They end with their work.
+    drop(threads);
     match compiled.recv_timeout(budget) {
         Ok(Ok(component)) => Ok(component),
         Ok(Err(error)) => Err(LoadError::Invalid { message: printable(&format!("{error:#}")) }),
