@@ -330,7 +330,7 @@ fn a_million_times(plugin: &Plugin, ends: Ends) {
     assert!(second <= first + GROWTH, "{first} bytes after the first half, {second} after the second: {counters:?}");
 }
 
-/// Bytes of memory that this process holds, beside what the plugin's store may have; 0 where the machine doesn't tell.
+/// Bytes of memory that this process holds; 0 where the machine does not tell.
 fn resident() -> u64 {
     let status = fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: u64 = status.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
