@@ -118,12 +118,7 @@ pub const TABLE: &[Row] = &[
         File(|| handmade::with(&[("items", &format!("(func $start {SPIN}) (start $start)"))])),
         RefusedAtLoad("failed at its start: took longer than its deadline of 1s"),
     ),
-    row(
-        3,
-        "an endless loop in realloc",
-        File(|| handmade::with(&[("realloc", SPIN)])),
-        Fails(Deadline, OUT_OF_TIME),
-    ),
+    row(3, "an endless loop in realloc", File(|| handmade::with(&[("realloc", SPIN)])), Fails(Deadline, OUT_OF_TIME)),
     row(
         4,
         "an endless loop in post-return",
@@ -224,7 +219,8 @@ pub const TABLE: &[Row] = &[
         14,
         "a table that grows without end",
         File(|| {
-            let grow = "(loop $more (br_if $more (i32.ne (table.grow $t (ref.null func) (i32.const 10000)) (i32.const -1))))
+            let grow =
+                "(loop $more (br_if $more (i32.ne (table.grow $t (ref.null func) (i32.const 10000)) (i32.const -1))))
                 (unreachable)";
             handmade::with(&[("items", "(table $t 0 funcref)"), ("evaluate", grow)])
         }),
@@ -330,12 +326,7 @@ pub const TABLE: &[Row] = &[
         File(|| [b"\0asm\x0d\0\x01\0".as_slice(), &b"\xfe\xed".repeat(1000)].concat()),
         RefusedAtLoad("is not valid"),
     ),
-    row(
-        25,
-        "a component cut anywhere",
-        EachBeginning(handmade::without_names),
-        RefusedAtLoad("the "),
-    ),
+    row(25, "a component cut anywhere", EachBeginning(handmade::without_names), RefusedAtLoad("the ")),
     row(
         26,
         "native code in wasmtime's own form",
@@ -351,7 +342,12 @@ pub const TABLE: &[Row] = &[
     row(28, "types 101 deep", File(|| bombs::nested_types(101)), RefusedAtLoad("nesting")),
     row(28, "types 10,000 deep", File(|| bombs::nested_types(10_000)), RefusedAtLoad("nesting")),
     row(28, "types that double 60 times", File(|| bombs::doubled_types(60)), RefusedAtLoad("type size")),
-    row(29, "a record of 10,001 fields", File(|| bombs::wide_record(10_001)), RefusedAtLoad("record field size is out of bounds")),
+    row(
+        29,
+        "a record of 10,001 fields",
+        File(|| bombs::wide_record(10_001)),
+        RefusedAtLoad("record field size is out of bounds"),
+    ),
     row(
         29,
         "20,000 exports, none of them an algorithm",
@@ -432,20 +428,22 @@ pub const TABLE: &[Row] = &[
     row(37, "the environment that it reads", Guest("environment"), Inert),
     row(37, "the directory that it reads", Guest("directory"), Inert),
     row(38, "an hour of sleep", Guest("sleep"), Fails(Trap, "which it was not granted")),
-    row(
-        39,
-        "a flood of lines",
-        Chatty(r#"{ "lines": 1000 }"#, LOG),
-        LinesDropped(40, 1000 - 32),
-    ),
+    row(39, "a flood of lines", Chatty(r#"{ "lines": 1000 }"#, LOG), LinesDropped(40, 1000 - 32)),
     row(39, "a flood of lines without end", Chatty(r#"{ "lines": 4000000000 }"#, LOG), Fails(Deadline, OUT_OF_TIME)),
-    row(40, "a line of 1 MiB that colours the terminal", Chatty(r#"{ "lines": 3, "width": 1048576 }"#, LOG), Accepted(40)),
+    row(
+        40,
+        "a line of 1 MiB that colours the terminal",
+        Chatty(r#"{ "lines": 3, "width": 1048576 }"#, LOG),
+        Accepted(40),
+    ),
     row(40, "a reason of 512 KiB that clears the terminal", Guest("long-reason"), Accepted(4)),
     row(
         41,
         "a host that is entered again",
         Nothing,
-        DoesNotApply("nothing that a plugin can import calls back into a plugin: log, clocks and random numbers answer at once"),
+        DoesNotApply(
+            "nothing that a plugin can import calls back into a plugin: log, clocks and random numbers answer at once",
+        ),
     ),
     row(
         42,
@@ -487,12 +485,7 @@ pub const TABLE: &[Row] = &[
         }),
         Accepted(7),
     ),
-    row(
-        45,
-        "a call after a trap",
-        Guest("trap@4"),
-        FailsOnce(Trap, "it said: thread '<unnamed>'"),
-    ),
+    row(45, "a call after a trap", Guest("trap@4"), FailsOnce(Trap, "it said: thread '<unnamed>'")),
     row(46, "an exit that says all is well", Guest("exit"), Fails(Trap, "wasi:cli/exit")),
     row(47, "a panic in create", Guest("trap-in-create"), RefusedAtStart("it said: thread '<unnamed>'")),
     row(
@@ -518,7 +511,10 @@ pub const TABLE: &[Row] = &[
         "another name at each call",
         File(|| {
             // It is asked once.
-            handmade::with(&[("describe", "(i32.store8 (i32.const 2048) (i32.add (i32.load8_u (i32.const 2048)) (i32.const 1)))")])
+            handmade::with(&[(
+                "describe",
+                "(i32.store8 (i32.const 2048) (i32.add (i32.load8_u (i32.const 2048)) (i32.const 1)))",
+            )])
         }),
         Accepted(7),
     ),
@@ -529,12 +525,7 @@ pub const TABLE: &[Row] = &[
         RefusedAtLoad("it needs the metric `hand` twice"),
     ),
     row(48, "an algorithm that says it is deterministic, and counts", File(liar), Accepted(1)),
-    row(
-        49,
-        "the clock under replay",
-        Replayed(r#"{ "tell": "clock" }"#, &[Capability::Clock, Capability::Log]),
-        Inert,
-    ),
+    row(49, "the clock under replay", Replayed(r#"{ "tell": "clock" }"#, &[Capability::Clock, Capability::Log]), Inert),
     row(
         49,
         "the monotonic clock under replay",
@@ -577,7 +568,12 @@ pub const TABLE: &[Row] = &[
         }),
         Fails(Deadline, OUT_OF_TIME),
     ),
-    row(53, "a deadline that passes beside another plugin's calls", Beside("endless-loop"), Fails(Deadline, OUT_OF_TIME)),
+    row(
+        53,
+        "a deadline that passes beside another plugin's calls",
+        Beside("endless-loop"),
+        Fails(Deadline, OUT_OF_TIME),
+    ),
 ];
 
 /// A component whose answers are how often it was asked, though it says that it is deterministic. It has no state.

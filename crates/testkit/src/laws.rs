@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use proptest::strategy::Strategy as _;
+use proptest::strategy::{BoxedStrategy, Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use proptest::{prop_assert, prop_assert_eq};
 use serde_json::{Value, json};
 use setpoint::{
-    AlgorithmManager, AlgorithmSpec, Capability, FailureKind, MemberSpec, Metric, Outcome, PolicySpec, Proposal, Reading, Registry,
-    ScalingAlgorithm, StageSpec, Trace,
+    AlgorithmManager, AlgorithmSpec, Capability, FailureKind, MemberSpec, Metric, Outcome, PolicySpec, Proposal,
+    Reading, Registry, ScalingAlgorithm, StageSpec, Trace,
 };
 
 use crate::looks::{self, Look};
@@ -185,18 +185,50 @@ fn try_all(subject: &Subject<'_>, cases: u32, runner: fn(Config) -> TestRunner) 
         if mute || subject.excepted.contains(&name) || (name == MONOTONE && !subject.monotone) {
             return (name, Verdict::Unchecked);
         }
-        // No smaller than a person can read; and who doesn't answer may take a deadline for each try.
-        let max_shrink_iters = if name == ANSWERS { 32 } else { 1024 };
-        let config = Config { cases, failure_persistence: None, max_shrink_iters, ..Config::default() };
-        match runner(config).run(&looks, |looks| law(subject, &looks)) {
-            Ok(()) => (name, Verdict::Kept),
-            Err(error) => {
+        let mut runner = runner(Config { failure_persistence: None, ..Config::default() });
+        // Who doesn't answer may take a deadline for each try.
+        let tries = if name == ANSWERS { 32 } else { 1024 };
+        match (0..cases).find_map(|_| break_it(law, subject, &looks, &mut runner, tries)) {
+            None => (name, Verdict::Kept),
+            Some(how) => {
                 mute = name == ANSWERS;
-                (name, Verdict::Broken(error.to_string()))
+                (name, Verdict::Broken(how))
             }
         }
     });
     judged.collect()
+}
+
+/// How `law` is broken by one sequence of `looks`, if it is, and the smallest such sequence that was found in so many tries.
+fn break_it(
+    law: Law,
+    subject: &Subject<'_>,
+    looks: &BoxedStrategy<Vec<Look>>,
+    runner: &mut TestRunner,
+    tries: u32,
+) -> Option<String> {
+    let mut tree = looks.new_tree(runner).expect("no sequence is rejected");
+    let mut smallest = tree.current();
+    let mut how = law(subject, &smallest).err()?;
+    let mut another = tree.simplify();
+    for _ in 0..tries {
+        if !another {
+            break;
+        }
+        let smaller = tree.current();
+        another = match law(subject, &smaller) {
+            Err(error) => {
+                (smallest, how) = (smaller, error);
+                tree.simplify()
+            }
+            Ok(()) => tree.complicate(),
+        };
+    }
+    let (TestCaseError::Fail(how) | TestCaseError::Reject(how)) = how;
+    // Where it was noticed is nothing to whom it is about.
+    let how = how.message();
+    let how = how.rsplit_once(concat!(" at ", file!())).map_or(how, |(how, _)| how);
+    Some(format!("{how}\nthe looks: {smallest:?}"))
 }
 
 /// Checks all laws over `cases` random sequences each.

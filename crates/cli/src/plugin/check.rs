@@ -96,7 +96,8 @@ fn check(host: &PluginHost, file: &Path, bytes: &[u8], config: &Value, arguments
     checked.name = Some(plugin.name().to_owned());
     checked.version = Some(plugin.version().to_owned());
     checked.laws = judge(&plugin, config, arguments);
-    let mut limit = |limit, used: u64, most: u64| checked.limits.push(Limit { limit, used, most, within: used <= most });
+    let mut limit =
+        |limit, used: u64, most: u64| checked.limits.push(Limit { limit, used, most, within: used <= most });
     limit("bytes of its file", bytes.len() as u64, host.component_limit() as u64);
     // Who fails to answer has been told so, and takes long for it.
     let answers = checked.laws.iter().any(|law| law.law == laws::ANSWERS && law.verdict == "kept");
@@ -132,10 +133,8 @@ fn needed(plugin: &Plugin) -> Vec<String> {
 fn judge(plugin: &Plugin, config: &Value, arguments: &CheckArguments) -> Vec<Law> {
     let registry = registry(plugin);
     let AlgorithmSpec { config, capabilities, .. } = spec(plugin, config);
-    let mut subject = Subject::new(&registry, plugin.name())
-        .with_config(config)
-        .granted(capabilities)
-        .needing(needed(plugin));
+    let mut subject =
+        Subject::new(&registry, plugin.name()).with_config(config).granted(capabilities).needing(needed(plugin));
     if arguments.monotone {
         subject = subject.monotone();
     }

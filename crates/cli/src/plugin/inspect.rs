@@ -89,10 +89,13 @@ impl Inspected {
         say("file", vec![format!("{}, {} bytes", self.file, self.bytes)]);
         say("contract", vec![format!("{}{batches}", self.contract)]);
         say("deterministic", vec![if self.deterministic { "yes, it says" } else { "no, it says" }.to_owned()]);
-        say("metrics", match self.metrics.as_slice() {
-            [] => vec!["those of the policy".to_owned()],
-            needed => needed.iter().map(|need| format!("{}: {}", need.name, need.meaning)).collect(),
-        });
+        say(
+            "metrics",
+            match self.metrics.as_slice() {
+                [] => vec!["those of the policy".to_owned()],
+                needed => needed.iter().map(|need| format!("{}: {}", need.name, need.meaning)).collect(),
+            },
+        );
         say("capabilities", self.capabilities.iter().map(WantedCapability::render).collect());
         say("imports", self.imports.clone());
         let fields = self.config_schema.get("properties").and_then(Value::as_object);

@@ -62,7 +62,9 @@ pub(super) fn many_metrics(metrics: u32) -> Vec<u8> {
         })
         .collect();
     let names: String = (0..metrics)
-        .map(|metric| [12, 8, 4, 0].map(|shift| char::from(b'a' + ((metric >> shift) & 15) as u8)).iter().collect::<String>())
+        .map(|metric| {
+            [12, 8, 4, 0].map(|shift| char::from(b'a' + ((metric >> shift) & 15) as u8)).iter().collect::<String>()
+        })
         .collect();
     let list = handmade::words(1056, &[131_072, metrics]);
     handmade::with(&[("memory", "64"), ("data", &format!("{list} (data (i32.const 131072) \"{data}{names}\")"))])

@@ -31,7 +31,12 @@ fn the_table_has_all_items_and_each_row_can_be_told_from_the_others() {
     for (index, row) in TABLE.iter().enumerate() {
         assert!(TABLE[..index].iter().all(|other| other.name != row.name), "{} is there twice", row.name);
         let tried = !matches!(row.input, Input::Nothing);
-        assert_ne!(tried, matches!(row.ends, Ends::DoesNotApply(_)), "{}: nothing to try, and why, go together", row.name);
+        assert_ne!(
+            tried,
+            matches!(row.ends, Ends::DoesNotApply(_)),
+            "{}: nothing to try, and why, go together",
+            row.name
+        );
     }
 }
 
@@ -59,7 +64,8 @@ fn run(row: &Row) -> Result<(), Surprise> {
             })
         }
         Input::Precompiled(file) => {
-            let native = wasmtime::Engine::default().precompile_component(&file()).map_err(|error| error.to_string())?;
+            let native =
+                wasmtime::Engine::default().precompile_component(&file()).map_err(|error| error.to_string())?;
             loaded(&HOST, &native, row.ends)
         }
         Input::Compiled(file, budget) => {
@@ -129,12 +135,7 @@ struct Workload {
 }
 
 impl Workload {
-    fn new(
-        plugin: &Plugin,
-        config: &Value,
-        grants: &[Capability],
-        most: u32,
-    ) -> Result<Self, setpoint::ConfigError> {
+    fn new(plugin: &Plugin, config: &Value, grants: &[Capability], most: u32) -> Result<Self, setpoint::ConfigError> {
         let metrics = vec![Metric::new("p99", Target::value(500.0).expect("in range"))];
         let mut algorithm = AlgorithmSpec::named(plugin.name(), config.clone());
         algorithm.capabilities = grants.iter().copied().collect();
@@ -186,7 +187,8 @@ fn asked(plugin: &Plugin, config: Value, grants: &[Capability], ends: Ends) -> R
     };
     for look in 0..2_u32 {
         let before = plugin.counters();
-        let (decision, why) = workload.decide(look.into(), if matches!(ends, Ends::FailsOnce(..)) { 4 + look } else { 4 });
+        let (decision, why) =
+            workload.decide(look.into(), if matches!(ends, Ends::FailsOnce(..)) { 4 + look } else { 4 });
         let counters = plugin.counters();
         let unexpected = || Err(format!("look {look}: {decision:?}: {why}"));
         match (ends, decision.outcome) {
@@ -232,8 +234,7 @@ fn inert(plugins: [&Plugin; 2], config: &Value, grants: &[Capability]) -> Result
     let mut first = None;
     for plugin in plugins {
         for _ in 0..2 {
-            let mut workload =
-                Workload::new(plugin, config, grants, 1_000_000).map_err(|error| error.to_string())?;
+            let mut workload = Workload::new(plugin, config, grants, 1_000_000).map_err(|error| error.to_string())?;
             let (decision, why) = workload.decide(0, 4);
             expect(decision.outcome == Outcome::Need, || format!("{decision:?}: {why}"))?;
             let first = *first.get_or_insert(decision);
