@@ -69,7 +69,7 @@ const SCHOOLS: [(&str, &str); 16] = examples![
 const BUILTIN_PLUGIN: &[u8] = include_bytes!("../../../guest-plugins/prebuilt/capped-smooth-ratio.wasm");
 
 /// A component's bytes, or one more than the host would take: a huge file is not read to its end.
-fn read_component(file: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read_component(file: &Path) -> io::Result<Vec<u8>> {
     let most = PluginHostBuilder::COMPONENT_BYTES as u64 + 1;
     let mut bytes = Vec::new();
     File::open(file)?.take(most).read_to_end(&mut bytes)?;

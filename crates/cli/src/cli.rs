@@ -1,11 +1,14 @@
 //! The command line.
 
+pub(crate) mod plugin;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use self::plugin::PluginCommand;
 use crate::error::BadInput;
 use crate::output;
 
@@ -35,6 +38,9 @@ pub(crate) enum Command {
     Conformance(ConformanceArguments),
     /// List the algorithms and stages that policies can name
     Algorithms(AlgorithmsArguments),
+    /// Look into plugins, and put them to the test
+    #[command(subcommand)]
+    Plugin(PluginCommand),
     /// Print the JSON Schema of a document
     Schema(SchemaArguments),
     /// Print a completion script

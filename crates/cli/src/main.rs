@@ -13,6 +13,7 @@ mod lines;
 mod lint;
 mod measured;
 mod output;
+mod plugin;
 mod progress;
 mod schema;
 mod simulate;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Convert(arguments) => convert::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Algorithms(arguments) => algorithms::run(&arguments).map(|()| Check::Passed),
+        Command::Plugin(command) => plugin::run(&command),
         Command::Schema(arguments) => schema::run(&arguments).map(|()| Check::Passed),
         Command::Completions { shell } => cli::completions(shell).map(|()| Check::Passed),
     };

@@ -4,5 +4,6 @@ pub mod allocations;
 pub mod behavior_cases;
 pub mod behavior_model;
 pub mod guests;
+pub mod hostile;
 pub mod laws;
 pub mod looks;

@@ -74,10 +74,30 @@ pub fn reading(target: f64) -> impl Strategy<Value = Reading<'static>> {
     ]
 }
 
+/// The same, and as many more as it takes to have all of these names among them.
+///
+/// # Panics
+///
+/// Never: the targets are in range.
+#[must_use]
+pub fn metrics_with(names: &[String]) -> Vec<Metric> {
+    let kinds = metrics();
+    let missing = names.iter().filter(|name| !kinds.iter().any(|metric| metric.name == **name));
+    let more = missing.zip(kinds.iter().cycle()).map(|(name, kind)| Metric::new(name.clone(), kind.target));
+    let mut all = kinds.clone();
+    all.extend(more);
+    all
+}
+
 /// Up to `most` looks at one workload, time going forward or standing still, of the metrics in [`metrics`].
 pub fn sequence(most: usize) -> impl Strategy<Value = Vec<Look>> {
-    let readings = [reading(500.0), reading(40.0), reading(70.0)].prop_map(|readings| (readings.to_vec(), None));
-    looks(most, readings)
+    sequence_of(3, most)
+}
+
+/// The same of so many metrics, as [`metrics_with`] makes them.
+pub fn sequence_of(metrics: usize, most: usize) -> impl Strategy<Value = Vec<Look>> {
+    let readings: Vec<_> = [500.0, 40.0, 70.0].into_iter().cycle().take(metrics).map(reading).collect();
+    looks(most, readings.prop_map(|readings| (readings, None)))
 }
 
 /// The same of the metrics in [`pod_metrics`]: up to a dozen pods in any state, and samples of most of them.

@@ -91,8 +91,8 @@ impl PluginHostBuilder {
         self
     }
 
-    /// How long a component may take to compile, on a thread of its own. The thread can't be stopped: past the budget
-    /// [`Plugin::load`](crate::Plugin::load) gives its error, and the thread ends when the compiler does. Default 60 s.
+    /// How long a component may take to compile, on threads of its own. They can't be stopped: past the budget
+    /// [`Plugin::load`](crate::Plugin::load) gives its error, and the threads end when the compiler does. Default 60 s.
     ///
     /// A component that brings a language's runtime along is another matter than one of a few hundred kilobytes. On one
     /// core, in a release build: JavaScript some 30 s, Python 20 s, Go 7 s. Where the machine is slow, or this program is

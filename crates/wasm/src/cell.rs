@@ -159,14 +159,6 @@ pub(crate) fn call<R>(
     result
 }
 
-/// Whether a plugin failed while it ran, rather than being of the wrong type.
-pub(crate) fn is_failure(error: &wasmtime::Error, sandbox: &Sandbox) -> bool {
-    sandbox.meter.refused
-        || error.downcast_ref::<Trap>().is_some()
-        || error.downcast_ref::<DeadlinePassed>().is_some()
-        || error.downcast_ref::<PoolConcurrencyLimitError>().is_some()
-}
-
 fn explain(plugin: &Inner, deadline: Deadline, error: &wasmtime::Error, store: &Store<Sandbox>) -> EvaluateError {
     let EvaluateError { kind, message, .. } = in_words(&plugin.host, deadline, error, store.data());
     EvaluateError::new(kind, format!("plugin {} {message}", plugin.name()))
@@ -202,6 +194,10 @@ pub(crate) fn in_words(
     // The errors have no type that could be asked for.
     if cause.contains("fuel allocated for hostcalls") {
         let message = format!("made the host copy more than {} bytes in one call", host.limits().host_copies);
+        return EvaluateError::new(FailureKind::Resources, message);
+    }
+    if cause.starts_with("resource limit exceeded") {
+        let message = format!("wanted more than {} instances, tables or memories", host.limits().items);
         return EvaluateError::new(FailureKind::Resources, message);
     }
     if cause.contains("handle limit exceeded") {

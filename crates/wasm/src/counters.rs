@@ -37,6 +37,8 @@ pub struct Counters {
     pub restores: u64,
     /// Log lines beyond what a call may log.
     pub log_lines_dropped: u64,
+    /// The most bytes that memories and tables of one of its stores have held.
+    pub memory: u64,
 }
 
 impl Counters {
@@ -61,6 +63,7 @@ pub(crate) struct Counting {
     pub(crate) stores: AtomicU64,
     pub(crate) restores: AtomicU64,
     pub(crate) log_lines_dropped: AtomicU64,
+    memory: AtomicU64,
 }
 
 /// Adds to a counter. Nothing is ordered by it.
@@ -81,6 +84,11 @@ impl Counting {
         count(counter, 1);
     }
 
+    /// A store holds so many bytes.
+    pub(crate) fn held(&self, bytes: usize) {
+        self.memory.fetch_max(bytes as u64, Ordering::Relaxed);
+    }
+
     pub(crate) fn read(&self) -> Counters {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counters {
@@ -95,6 +103,7 @@ impl Counting {
             stores: read(&self.stores),
             restores: read(&self.restores),
             log_lines_dropped: read(&self.log_lines_dropped),
+            memory: read(&self.memory),
         }
     }
 }

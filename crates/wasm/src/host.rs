@@ -124,6 +124,18 @@ impl PluginHost {
         self.shared.limits.component
     }
 
+    /// The bytes that all memories and tables of one store may have.
+    #[must_use]
+    pub fn memory_limit(&self) -> usize {
+        self.shared.limits.memory
+    }
+
+    /// The bytes that one workload's state may have.
+    #[must_use]
+    pub fn snapshot_limit(&self) -> usize {
+        self.shared.limits.snapshot
+    }
+
     /// Whether answers depend on nothing but what plugins are asked.
     #[must_use]
     pub fn is_replay(&self) -> bool {

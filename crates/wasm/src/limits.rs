@@ -45,8 +45,11 @@ impl Limits {
 /// Adds up what all memories and tables of a store hold. wasmtime's own limits are for each of them alone.
 #[derive(Debug)]
 pub(crate) struct Meter {
+    limit: usize,
     left: usize,
     items: usize,
+    /// Whether there is more than when anybody last looked.
+    grown: bool,
     /// Whether anything was refused: it explains the trap that usually follows.
     pub(crate) refused: bool,
 }
@@ -56,13 +59,19 @@ const ELEMENT: usize = 8;
 
 impl Meter {
     pub(crate) const fn new(limits: &Limits) -> Self {
-        Self { left: limits.memory, items: limits.items, refused: false }
+        Self { limit: limits.memory, left: limits.memory, items: limits.items, grown: false, refused: false }
+    }
+
+    /// The bytes that are held, where they are more than at the last call of this.
+    pub(crate) fn growth(&mut self) -> Option<usize> {
+        std::mem::take(&mut self.grown).then(|| self.limit - self.left)
     }
 
     fn grow(&mut self, bytes: usize) -> bool {
         match self.left.checked_sub(bytes) {
             Some(left) => {
                 self.left = left;
+                self.grown = true;
                 true
             }
             None => {

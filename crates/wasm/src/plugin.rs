@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, mpsc};
-use std::thread;
 
 use serde_json::Value;
 use setpoint::{
@@ -14,7 +13,7 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
 use crate::cache::{CacheUse, is_entry};
-use crate::cell::{call, in_words, is_failure};
+use crate::cell::{call, in_words};
 use crate::cells::Cells;
 use crate::contract::{self, ALGORITHM, CONTRACTS, Exports, Version};
 use crate::counters::Counters;
@@ -60,6 +59,7 @@ struct About {
     contract: Version,
     description: Description,
     metrics: Vec<MetricNeed>,
+    imports: Vec<String>,
     requires: Vec<(Capability, String)>,
     deterministic: bool,
     cache_use: CacheUse,
@@ -90,7 +90,7 @@ impl Plugin {
         }
         let fingerprint = blake3::hash(bytes);
         let (component, cache_use) = compiled(host, bytes, fingerprint)?;
-        let Linked { linker, requires } = wasi::link(host, &component)?;
+        let Linked { linker, requires, imports } = wasi::link(host, &component)?;
         let version = version(host, &component)?;
         let wrong_types = |error: wasmtime::Error| LoadError::WrongTypes {
             speaks: version.contract(),
@@ -99,7 +99,7 @@ impl Plugin {
         let pre = linker.instantiate_pre(&component).map_err(wrong_types)?;
         let exports = Exports::find(version, &pre).map_err(wrong_types)?;
         let described = describe(host, &pre, &exports, version)?;
-        let (name, about) = checked(described, version, requires, fingerprint, cache_use)?;
+        let (name, about) = checked(described, version, (imports, requires), fingerprint, cache_use)?;
         tracing::debug!(name, version = about.version, contract = version.contract(), "loaded a plugin");
         let identity = Arc::new(Identity { name, ..Identity::default() });
         let cells = Cells::new(host.limits().workloads_per_store);
@@ -154,6 +154,20 @@ impl Plugin {
     #[must_use]
     pub fn cache_use(&self) -> &CacheUse {
         &self.inner.about.cache_use
+    }
+
+    /// The interfaces that it imports, of which most are inert: see [`wants`](Self::wants).
+    #[must_use]
+    pub fn imports(&self) -> &[String] {
+        &self.inner.about.imports
+    }
+
+    /// What a policy may grant it that makes a difference to it, and whether it must.
+    pub fn wants(&self) -> impl Iterator<Item = (Capability, bool)> {
+        let imports = |prefix: &str| self.inner.about.imports.iter().any(|import| import.starts_with(prefix));
+        let optional = wasi::OPTIONAL.into_iter().filter(move |(prefix, _)| imports(prefix));
+        let required = self.inner.about.requires.iter().map(|(capability, _)| (*capability, true));
+        optional.map(|(_, capability)| (capability, false)).chain(required)
     }
 
     /// What it has done so far, over all its workloads and clones of this.
@@ -223,11 +237,14 @@ impl AlgorithmFactory for Plugin {
     }
 }
 
+/// More metrics than anybody's algorithm needs by name.
+const NEEDED_METRICS: usize = 256;
+
 /// What a plugin says of itself, where that can be.
 fn checked(
     described: contract::Description,
     contract: Version,
-    requires: Vec<(Capability, String)>,
+    (imports, requires): (Vec<String>, Vec<(Capability, String)>),
     fingerprint: blake3::Hash,
     cache_use: CacheUse,
 ) -> Result<(String, About), LoadError> {
@@ -245,7 +262,11 @@ fn checked(
     if !config_schema.is_object() && !config_schema.is_boolean() {
         return Err(wrong("the configuration's schema is no JSON Schema".to_owned()));
     }
-    let mut metrics: Vec<MetricNeed> = Vec::with_capacity(described.metrics.len());
+    let needed = described.metrics.len();
+    if needed > NEEDED_METRICS {
+        return Err(wrong(format!("it needs {needed} metrics, at most {NEEDED_METRICS} can be")));
+    }
+    let mut metrics: Vec<MetricNeed> = Vec::with_capacity(needed);
     for need in described.metrics {
         let (name, meaning) = (printable(&need.name), printable(&need.meaning));
         if name.is_empty() || name != need.name {
@@ -259,7 +280,7 @@ fn checked(
     let description = Description::new(printable(&described.summary), config_schema);
     let version = printable(&described.version);
     let deterministic = described.deterministic;
-    Ok((name, About { version, fingerprint, contract, description, metrics, requires, deterministic, cache_use }))
+    Ok((name, About { version, fingerprint, contract, description, metrics, imports, requires, deterministic, cache_use }))
 }
 
 /// The component that `bytes` are compiled to, now or before.
@@ -278,19 +299,25 @@ fn compiled(host: &PluginHost, bytes: &[u8], fingerprint: blake3::Hash) -> Resul
     }
 }
 
-/// Compiles on a thread of its own: nothing can end a compiler that takes too long, but one needn't wait for it.
+/// Compiles on threads of its own: nothing can end a compiler that takes too long, but one needn't wait for it. Nor do
+/// those who come after: in a pool of all, whatever was given up would still be before them.
 fn compile(host: &PluginHost, bytes: &[u8]) -> Result<Component, LoadError> {
     let (done, compiled) = mpsc::channel();
     let (engine, bytes) = (host.engine().clone(), bytes.to_vec());
     let budget = host.limits().compile_time;
-    thread::Builder::new()
-        .name("setpoint-compile".into())
+    let threads = rayon::ThreadPoolBuilder::new()
+        .thread_name(|number| format!("setpoint-compile-{number}"))
         .stack_size(COMPILER_STACK)
-        .spawn(move || {
-            // Nobody listens any more where it took too long.
-            let _ = done.send(Component::from_binary(&engine, &bytes));
-        })
-        .map_err(|error| LoadError::Compiler { message: format!("no thread can be started: {error}") })?;
+        // Whoever waits is told; by default it would end the process.
+        .panic_handler(|_| ())
+        .build()
+        .map_err(|error| LoadError::Compiler { message: format!("no threads can be started: {error}") })?;
+    threads.spawn(move || {
+        // Nobody listens any more where it took too long.
+        let _ = done.send(Component::from_binary(&engine, &bytes));
+    });
+    // They end with their work.
+    drop(threads);
     match compiled.recv_timeout(budget) {
         Ok(Ok(component)) => Ok(component),
         Ok(Err(error)) => Err(LoadError::Invalid { message: printable(&format!("{error:#}")) }),
@@ -343,7 +370,7 @@ fn version(host: &PluginHost, component: &Component) -> Result<Version, LoadErro
                 Err(LoadError::WrongVersion { wants: format!("setpoint:scaling@{other}"), speaks: &CONTRACTS })
             }
             None if names.is_empty() => Err(LoadError::NoAlgorithm { exports: "nothing".to_owned() }),
-            None => Err(LoadError::NoAlgorithm { exports: names.join(", ") }),
+            None => Err(LoadError::NoAlgorithm { exports: printable(&names.join(", ")) }),
         },
     }
 }
@@ -357,17 +384,18 @@ fn describe(
 ) -> Result<contract::Description, LoadError> {
     let mut store = host.store(Sandbox::new(host, Arc::default(), Grants::default()));
     let now = Timestamp::default();
-    let guest = call(host, &mut store, Deadline::Init, now, |store| {
+    let started = call(host, &mut store, Deadline::Init, now, |store| {
         let instance = pre.instantiate(&mut *store)?;
-        exports.load(store, &instance)
+        // Nothing of the plugin runs here: what is wrong now are its types.
+        Ok(exports.load(store, &instance))
     });
-    let described = match guest {
-        Ok(guest) => call(host, &mut store, Deadline::Init, now, |store| guest.describe(store)),
-        Err(error) if is_failure(&error, store.data()) => Err(error),
-        Err(error) => {
+    let described = match started {
+        Ok(Ok(guest)) => call(host, &mut store, Deadline::Init, now, |store| guest.describe(store)),
+        Ok(Err(error)) => {
             let message = printable(&format!("{error:#}"));
             return Err(LoadError::WrongTypes { speaks: version.contract(), message });
         }
+        Err(error) => Err(error),
     };
     described.map_err(|error| {
         let message = in_words(host, Deadline::Init, &error, store.data()).message;

@@ -95,6 +95,9 @@ impl Sandbox {
     /// A call has ended.
     pub(crate) fn end(&mut self) {
         self.log.end(&self.plugin);
+        if let Some(bytes) = self.meter.growth() {
+            self.plugin.counting.held(bytes);
+        }
     }
 
     /// Without a grant SplitMix64 (Steele, Lea, Flood 2014) from a fixed seed: a runtime can seed its hash maps, and a

@@ -53,6 +53,7 @@ impl GuestInstance for Hostile {
         let (how, times) = config.split_once(':').unwrap_or((config, "4294967295"));
         match how {
             "endless-create" => spin(),
+            "trap-in-create" => panic!("as asked"),
             "refuse-config" => {
                 return Err(ConfigError { path: "how".to_owned(), message: "not \u{1b}[31mtoday".to_owned() });
             }

@@ -9,6 +9,7 @@ mod group;
 mod house;
 mod lint;
 mod manifest;
+mod plugin;
 mod simulate;
 mod watermark;
 

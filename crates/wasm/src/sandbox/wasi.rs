@@ -30,12 +30,18 @@ pub(crate) struct Linked {
     pub(crate) linker: Linker<Sandbox>,
     /// The capabilities that a policy must grant it, and why.
     pub(crate) requires: Vec<(Capability, String)>,
+    /// The interfaces that it imports, but for those of types alone.
+    pub(crate) imports: Vec<String>,
 }
+
+/// What a policy may grant to a plugin that imports an interface whose name begins so.
+pub(crate) const OPTIONAL: [(&str, Capability); 2] =
+    [("wasi:clocks/", Capability::Clock), ("wasi:random/", Capability::Random)];
 
 /// Links what `component` imports, or says what it may not have.
 pub(crate) fn link(host: &PluginHost, component: &Component) -> Result<Linked, LoadError> {
     let mut linker = host.linker();
-    let mut requires = Vec::new();
+    let (mut requires, mut imports) = (Vec::new(), Vec::new());
     let engine = host.engine();
     for (name, item) in component.component_type().imports(engine) {
         let forbidden = || LoadError::ForbiddenImport { import: printable(name) };
@@ -47,6 +53,7 @@ pub(crate) fn link(host: &PluginHost, component: &Component) -> Result<Linked, L
         if instance.exports(engine).all(|(_, export)| matches!(export.ty, ComponentItem::Type(_))) {
             continue;
         }
+        imports.push(printable(name));
         if name.strip_prefix(LOG).and_then(Version::find) == Some(Version::V0_2) {
             link_log(&mut linker).map_err(invalid)?;
             requires.push((Capability::Log, format!("imports `{name}`")));
@@ -61,7 +68,7 @@ pub(crate) fn link(host: &PluginHost, component: &Component) -> Result<Linked, L
             define(&mut inert, interface, item, &export.ty).map_err(invalid)?;
         }
     }
-    Ok(Linked { linker, requires })
+    Ok(Linked { linker, requires, imports })
 }
 
 fn define(linker: &mut LinkerInstance<'_, Sandbox>, interface: &str, item: &str, ty: &ComponentItem) -> Result<()> {

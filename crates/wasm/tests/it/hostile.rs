@@ -1,217 +1,347 @@
-//! Whatever a plugin does, its policy's declared fallback answers, with the reason, and the next decision is
-//! made by a new instance. One plugin's fate is not another's.
+//! Everything in the table of hostile plugins ends as it says there, and the host goes on.
 
-use std::time::{Duration, Instant};
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
 
-use serde_json::json;
+use serde_json::Value;
 use setpoint::{
-    AlgorithmSpec, FailureKind, FailureSpec, Observation, Outcome, QuarantineSpec, Reading, Timestamp, Trace,
+    AlgorithmManager, AlgorithmSpec, Capability, Decision, Metric, Observation, Outcome, PolicySpec, QuarantineSpec,
+    Reading, ScalingAlgorithm as _, StateError, Target, Timestamp, Trace, WorkloadId,
 };
+use setpoint_testkit::hostile::{Ends, ITEMS, Input, Row, TABLE};
+use setpoint_testkit::{guests, hostile};
+use setpoint_wasm::{LoadError, Mode, Plugin, PluginHost};
+
+use crate::{HOST, registry_of};
 
 const READINGS: [Reading<'static>; 1] = [Reading::Value(620.0)];
+/// What the policy declares for when the plugin fails: neither what it answers nor the current count.
+const FALLBACK: u32 = 6;
 
-fn look(secs: i64) -> Observation<'static> {
-    Observation::new(Timestamp::from_millis(secs * 1000), 4, &READINGS)
-}
-
-/// Every way to fail in a call, and what the reason must say.
-const FAILURES: [(&str, &str); 13] = [
-    ("endless-loop", "took longer than its deadline of 100ms"),
-    ("memory-bomb", "wanted more than 67108864 bytes of memory"),
-    ("trap", "it said: thread '<unnamed>'"),
-    ("stack-overflow", "call stack exhausted"),
-    ("nan", "answered with a need of NaN replicas"),
-    ("infinity", "answered with a need of inf replicas"),
-    ("negative", "answered with a need of -1 replicas"),
-    ("out-of-range", "answered with a need of 10000000000 replicas"),
-    ("huge-reason", "made the host copy more than 2097152 bytes in one call"),
-    ("huge-new-state", "made the host copy more than 2097152 bytes in one call"),
-    ("exit", "wasi:cli/exit"),
-    ("sleep", "which it was not granted"),
-    ("file", "it said: thread '<unnamed>'"),
-];
+/// Why a row did not end as it should.
+type Surprise = String;
 
 #[test]
-fn every_failure_becomes_the_declared_fallback_with_its_reason() {
-    for (how, want) in FAILURES {
-        let mut manager = crate::manager();
-        let policy = crate::hostile(how).with_on_failure(FailureSpec::Replicas(6));
-        let workload = manager.add(&policy).expect(how);
-        let mut trace = Trace::new();
-        let decision = manager.decide(workload, &look(0), &mut trace).expect("a decision");
-        assert_eq!((decision.desired, decision.outcome), (6, Outcome::Fallback), "{how}");
-        let reasons = trace.records(&policy.metrics);
-        assert!(reasons[0].text.contains(want), "{how}: {}", reasons[0].text);
-        assert!(reasons[0].text.contains("plugin hostile"), "{how}: {}", reasons[0].text);
-        assert!(!reasons[0].text.contains('\u{1b}'), "{how} colours the terminal: {}", reasons[0].text);
-        assert_eq!((reasons[1].text.as_str(), reasons[1].to), ("the declared fallback answers: 6 replicas", 6.0));
+fn the_table_has_all_items_and_each_row_can_be_told_from_the_others() {
+    for item in 1..=ITEMS {
+        assert!(TABLE.iter().any(|row| row.item == item), "item {item} is missing");
+    }
+    assert!(TABLE.is_sorted_by_key(|row| row.item) && TABLE.iter().all(|row| row.item <= ITEMS));
+    for (index, row) in TABLE.iter().enumerate() {
+        assert!(TABLE[..index].iter().all(|other| other.name != row.name), "{} is there twice", row.name);
+        let tried = !matches!(row.input, Input::Nothing);
+        assert_ne!(
+            tried,
+            matches!(row.ends, Ends::DoesNotApply(_)),
+            "{}: nothing to try, and why, go together",
+            row.name
+        );
     }
 }
 
 #[test]
-fn a_fallback_can_hold_or_be_another_algorithm() {
-    let other = FailureSpec::Algorithm(AlgorithmSpec::named("max-ratio", json!({})));
-    for (fallback, want) in [(FailureSpec::Hold, 4), (other, 5)] {
-        let mut manager = crate::manager();
-        let workload = manager.add(&crate::hostile("trap").with_on_failure(fallback)).expect("a workload");
-        let decision = manager.decide(workload, &look(0), &mut Trace::off()).expect("a decision");
-        assert_eq!((decision.desired, decision.outcome), (want, Outcome::Fallback));
-    }
-}
-
-#[test]
-fn a_failed_instance_is_replaced_and_goes_on_from_its_last_good_state() {
-    // Each instance misbehaves once and then answers with how many looks its state has seen.
-    for how in ["trap:1", "endless-loop:1", "nan:1", "memory-bomb:1"] {
-        let mut manager = crate::manager();
-        let workload = manager.add(&crate::hostile("nothing:0")).expect("a workload");
-        for seen in 0..5 {
-            let decision = manager.decide(workload, &look(seen), &mut Trace::off()).expect("a decision");
-            // Never below the minimum of 1.
-            assert_eq!(decision.desired, u32::try_from(seen).unwrap().max(1), "{how}");
+fn each_ends_as_the_table_says_and_the_host_goes_on() {
+    let mut surprises = Vec::new();
+    let neighbour = Neighbour::new();
+    for row in TABLE {
+        if let Err(surprise) = run(row).and_then(|()| neighbour.is_well()) {
+            surprises.push(format!("{}: {}: {surprise}", row.item, row.name));
         }
-        let state = manager.snapshot(workload).expect("a state");
+    }
+    assert!(surprises.is_empty(), "{} of {} rows:\n{}", surprises.len(), TABLE.len(), surprises.join("\n"));
+}
 
-        let policy = crate::hostile(how).with_quarantine(QuarantineSpec::Never);
-        let flaky = manager.add(&policy).expect("a workload");
-        manager.restore(flaky, &state).expect("the same plugin's state");
-        let outcomes: Vec<_> = (0..4)
-            .map(|at| {
-                let decision = manager.decide(flaky, &look(at), &mut Trace::off()).expect("a decision");
-                (decision.desired, decision.outcome)
+fn run(row: &Row) -> Result<(), Surprise> {
+    match row.input {
+        Input::Guest(how) => asked(&guest("hostile"), how.into(), &[], row.ends),
+        Input::Chatty(config, grants) => asked(&guest("chatty"), json(config), grants, row.ends),
+        Input::File(file) => loaded(&HOST, &file(), row.ends),
+        Input::EachBeginning(file) => {
+            let file = file();
+            (0..file.len()).try_for_each(|end| {
+                loaded(&HOST, &file[..end], row.ends).map_err(|surprise| format!("cut at {end}: {surprise}"))
             })
-            .collect();
-        // Five looks seen. The first fails and is not counted: the new instance goes on from five, and since
-        // it misbehaves once as well, it fails too, and so does each after it.
-        assert_eq!(outcomes, [(4, Outcome::Fallback); 4], "{how}");
-        // Its state is still that of five looks, which one that behaves goes on from, once the quarantine is over.
-        let state = manager.snapshot(flaky).expect("a state");
-        manager.restore(workload, &state).expect("the same plugin's state");
-        let decision = manager.decide(workload, &look(3600), &mut Trace::off()).expect("a decision");
-        assert_eq!((decision.desired, decision.outcome), (5, Outcome::Need), "{how} lost or invented state");
-    }
-}
-
-#[test]
-fn a_plugin_that_goes_on_burning_its_deadline_costs_nothing_while_it_is_left_alone() {
-    let mut manager = crate::manager();
-    let workload = manager.add(&crate::hostile("endless-loop")).expect("a workload");
-    // An hour, a look every 15 s: three failures, then trials after 30 s, after 1, 2, 4 and 8 minutes, and every 10.
-    for look in 0..240 {
-        let decision = manager.decide(workload, &self::look(look * 15), &mut Trace::off()).expect("a decision");
-        assert_eq!((decision.desired, decision.outcome), (4, Outcome::Fallback));
-    }
-    let totals = manager.health(workload).expect("it is there").totals;
-    assert_eq!((totals.failures(FailureKind::Deadline), totals.trials), (12, 9));
-}
-
-#[test]
-fn a_state_that_can_t_be_had_is_an_error_and_the_workload_goes_on() {
-    for (how, want) in [("huge-state", "made the host copy more than"), ("trap-in-snapshot", "crashed")] {
-        let mut manager = crate::manager();
-        let workload = manager.add(&crate::hostile(how)).expect("a workload");
-        let error = manager.snapshot(workload).expect_err(how).to_string();
-        assert!(error.contains(&format!("plugin hostile {want}")), "{how}: {error}");
-        let decision = manager.decide(workload, &look(0), &mut Trace::off()).expect("a decision");
-        assert_eq!((decision.desired, decision.outcome), (4, Outcome::Need), "{how}");
-    }
-}
-
-#[test]
-fn a_state_that_is_refused_is_dropped_and_the_workload_begins_anew() {
-    let mut manager = crate::manager();
-    let workload = manager.add(&crate::hostile("forgetful")).expect("a workload");
-    let outcomes: Vec<_> = (0..4)
-        .map(|at| manager.decide(workload, &look(at), &mut Trace::off()).expect("a decision"))
-        .map(|decision| (decision.desired, decision.outcome))
-        .collect();
-    // Well, trapped, its state refused, well again.
-    let (well, failed) = ((7, Outcome::Need), (4, Outcome::Fallback));
-    assert_eq!(outcomes, [well, failed, failed, well]);
-}
-
-#[test]
-fn saying_no_costs_an_instance_nothing() {
-    let mut manager = crate::manager();
-    let workload = manager.add(&crate::hostile("refuse:2")).expect("a workload");
-    let outcomes: Vec<_> = (0..4)
-        .map(|at| manager.decide(workload, &look(at), &mut Trace::off()).expect("a decision"))
-        .map(|decision| (decision.desired, decision.outcome))
-        .collect();
-    // Two refusals, and then the same instance has seen two looks, and three.
-    assert_eq!(outcomes, [(4, Outcome::Fallback), (4, Outcome::Fallback), (2, Outcome::Need), (3, Outcome::Need)]);
-}
-
-#[test]
-fn a_plugin_that_never_starts_is_refused_within_the_deadline() {
-    let mut manager = crate::manager();
-    let begin = Instant::now();
-    let error = manager.add(&crate::hostile("endless-create")).expect_err("it never returns");
-    assert!(error.message.contains("took longer than its deadline"), "{error}");
-    // No timing is asserted but that it ends: far beyond any deadline something else is broken.
-    assert!(begin.elapsed() < Duration::from_secs(60));
-}
-
-#[test]
-fn a_refused_configuration_can_t_write_to_the_terminal() {
-    let error = crate::manager().add(&crate::hostile("refuse-config")).expect_err("it refuses");
-    assert_eq!((error.path.as_str(), error.message.as_str()), ("algorithm.config.how", "not [31mtoday"));
-}
-
-#[test]
-fn nothing_of_the_machine_is_seen() {
-    for (how, want) in [("ambient", Outcome::Need), ("environment", Outcome::Need), ("directory", Outcome::Need)] {
-        let mut first = None;
-        for _ in 0..2 {
-            let mut manager = crate::manager();
-            let mut policy = crate::hostile(how);
-            policy.min_replicas = 0;
-            policy.max_replicas = 1000;
-            let workload = manager.add(&policy).expect("a workload");
-            let mut trace = Trace::new();
-            let decision = manager.decide(workload, &look(0), &mut trace).expect("a decision");
-            assert_eq!(decision.outcome, want, "{how}: {:?}", trace.records(&[]));
-            assert_eq!(decision, *first.get_or_insert(decision), "{how} differs between instances");
-            if how != "ambient" {
-                assert_eq!(decision.desired, 0, "{how} found something");
-            }
         }
+        Input::Precompiled(file) => {
+            let native =
+                wasmtime::Engine::default().precompile_component(&file()).map_err(|error| error.to_string())?;
+            loaded(&HOST, &native, row.ends)
+        }
+        Input::Compiled(file, budget) => {
+            let budget = Duration::from_millis(budget);
+            let host = PluginHost::builder().compile_time(budget).build().map_err(|error| error.to_string())?;
+            loaded(&host, &file(), row.ends)
+        }
+        Input::OnStack(how, kib) => {
+            let ends = row.ends;
+            std::thread::Builder::new()
+                .stack_size(kib << 10)
+                .spawn(move || asked(&guest("hostile"), how.into(), &[], ends))
+                .map_err(|error| error.to_string())?
+                .join()
+                .map_err(|_| "its thread panicked".to_owned())?
+        }
+        // That takes a process of its own: see below.
+        Input::AMillionTimes(_) => Ok(()),
+        Input::Garbage(file) => garbage(&file(), row.ends),
+        Input::Replayed(config, grants) => replayed(&json(config), grants, row.ends),
+        Input::Beside(how) => beside(how, row.ends),
+        Input::Nothing => Ok(()),
     }
 }
 
-#[test]
-fn a_long_reason_is_cut_and_cleaned() {
-    let mut manager = crate::manager();
-    for (how, want) in [("long-reason", 'x'), ("chatter", 'e')] {
-        let workload = manager.add(&crate::hostile(how)).expect("a workload");
+/// A plugin that behaves, on the host of all the others.
+struct Neighbour(Plugin);
+
+impl Neighbour {
+    fn new() -> Self {
+        Self(guest("capped-smooth-ratio"))
+    }
+
+    fn is_well(&self) -> Result<(), Surprise> {
+        let mut workload = Workload::new(&self.0, &Value::Null, &[], 40).map_err(|error| error.to_string())?;
+        let (decision, why) = workload.decide(0, 4);
+        expect((decision.outcome, decision.desired) == (Outcome::Need, 5), || {
+            format!("and then its neighbour: {decision:?} {why}")
+        })
+    }
+}
+
+fn expect(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), Surprise> {
+    if holds { Ok(()) } else { Err(otherwise()) }
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON in the table")
+}
+
+fn guest(name: &str) -> Plugin {
+    load(&HOST, &guests::component(name)).expect("a good component")
+}
+
+/// Loads `file`, of which nothing is left then.
+fn load(host: &PluginHost, file: &[u8]) -> Result<Plugin, LoadError> {
+    let mut bytes = file.to_vec();
+    let plugin = Plugin::load(host, &bytes);
+    bytes.fill(0xff);
+    plugin
+}
+
+/// One workload of one plugin.
+struct Workload {
+    manager: AlgorithmManager,
+    id: WorkloadId,
+}
+
+impl Workload {
+    fn new(plugin: &Plugin, config: &Value, grants: &[Capability], most: u32) -> Result<Self, setpoint::ConfigError> {
+        let metrics = vec![Metric::new("p99", Target::value(500.0).expect("in range"))];
+        let mut algorithm = AlgorithmSpec::named(plugin.name(), config.clone());
+        algorithm.capabilities = grants.iter().copied().collect();
+        let policy = PolicySpec::new(0, most, metrics, algorithm)
+            .expect("a good policy")
+            .with_on_failure(setpoint::FailureSpec::Replicas(FALLBACK))
+            .with_quarantine(QuarantineSpec::Never);
+        let mut manager = AlgorithmManager::with_registry(registry_of(plugin));
+        let id = manager.add(&policy)?;
+        Ok(Self { manager, id })
+    }
+
+    /// What is decided for `current` replicas, and the reasons.
+    fn decide(&mut self, secs: i64, current: u32) -> (Decision, String) {
         let mut trace = Trace::new();
-        let decision = manager.decide(workload, &look(0), &mut trace).expect("a decision");
-        assert_eq!(decision.outcome, Outcome::Hold, "{how}");
-        let text = &trace.records(&[])[0].text;
-        assert!(text.len() < 1100 && !text.contains('\u{1b}') && text.ends_with(want), "{how}: {text}");
+        let look = Observation::new(Timestamp::from_millis(secs * 1000), current, &READINGS);
+        let decision = self.manager.decide(self.id, &look, &mut trace).expect("a decision");
+        let reasons: Vec<_> = trace.records(&[]).into_iter().map(|record| record.text).collect();
+        (decision, reasons.join("; "))
     }
 }
 
-#[test]
-fn one_plugin_s_timeout_does_not_end_another_s_call() {
-    std::thread::scope(|scope| {
-        let looping = scope.spawn(|| {
-            let mut manager = crate::manager();
-            let workload = manager.add(&crate::hostile("endless-loop")).expect("a workload");
-            for at in 0..3 {
-                let decision = manager.decide(workload, &look(at), &mut Trace::off()).expect("a decision");
-                assert_eq!(decision.outcome, Outcome::Fallback);
+fn loaded(host: &PluginHost, file: &[u8], ends: Ends) -> Result<(), Surprise> {
+    match (load(host, file), ends) {
+        (Err(error), Ends::RefusedAtLoad(want)) => said(&error.to_string(), want),
+        (Err(error), _) => Err(format!("not loaded: {error}")),
+        (Ok(_), Ends::RefusedAtLoad(_)) => Err("loaded".to_owned()),
+        (Ok(plugin), ends) => asked(&plugin, Value::Null, &[], ends),
+    }
+}
+
+/// Whether a message says what it should, in a few lines' worth of characters that do nothing to a terminal.
+fn said(message: &str, want: &str) -> Result<(), Surprise> {
+    expect(message.contains(want), || format!("it says: {message}"))?;
+    expect(message.len() < 2048, || format!("{} bytes of a message", message.len()))?;
+    expect(!message.contains(char::is_control), || format!("control characters in {message:?}"))
+}
+
+/// Asks a workload of `plugin`, twice: what ended must end so again, by another instance.
+fn asked(plugin: &Plugin, config: Value, grants: &[Capability], ends: Ends) -> Result<(), Surprise> {
+    if matches!(ends, Ends::Inert) {
+        return inert([plugin, &plugin.in_mode(Mode::Isolated)], &config, grants);
+    }
+    let (mut workload, ends) = match (Workload::new(plugin, &config, grants, 40), ends) {
+        (Err(error), Ends::RefusedAtStart(want)) => return said(&error.to_string(), want),
+        (Err(error), _) => return Err(format!("no policy of it can be added: {error}")),
+        (Ok(_), Ends::RefusedAtStart(_)) => return Err("a policy of it was added".to_owned()),
+        (Ok(workload), ends) => (workload, ends),
+    };
+    for look in 0..2_u32 {
+        let before = plugin.counters();
+        let (decision, why) =
+            workload.decide(look.into(), if matches!(ends, Ends::FailsOnce(..)) { 4 + look } else { 4 });
+        let counters = plugin.counters();
+        let unexpected = || Err(format!("look {look}: {decision:?}: {why}"));
+        match (ends, decision.outcome) {
+            (Ends::Fails(kind, want), Outcome::Fallback) | (Ends::FailsOnce(kind, want), Outcome::Fallback)
+                if look == 0 || matches!(ends, Ends::Fails(..)) =>
+            {
+                expect(decision.desired == FALLBACK, || format!("the fallback is {}", decision.desired))?;
+                said(&why, want)?;
+                expect(why.contains(&format!("plugin {} ", plugin.name())), || format!("no name in: {why}"))?;
+                let counted = [
+                    (setpoint::FailureKind::Deadline, counters.deadlines - before.deadlines),
+                    (setpoint::FailureKind::Resources, counters.resources - before.resources),
+                    (setpoint::FailureKind::Nonsense, counters.nonsense - before.nonsense),
+                    (setpoint::FailureKind::Trap, counters.traps - before.traps),
+                ];
+                for (counted, count) in counted {
+                    expect(count == u64::from(counted == kind), || format!("counted {count} of {counted}"))?;
+                }
+                // The first is made with the policy.
+                expect(counters.instances - before.instances == u64::from(look > 0), || {
+                    format!("look {look}: another instance than a new one: {counters:?}")
+                })?;
             }
-        });
-        let mut manager = crate::manager();
-        let workload = manager.add(&crate::hostile("nothing")).expect("a workload");
-        let mut at = 0;
-        while !looping.is_finished() {
-            let mut trace = Trace::new();
-            let decision = manager.decide(workload, &look(at), &mut trace).expect("a decision");
-            assert_eq!(decision.outcome, Outcome::Need, "{:?}", trace.records(&[]));
-            at += 1;
+            (Ends::FailsOnce(..), Outcome::Need) if look == 1 => {}
+            (Ends::Accepted(want), Outcome::Need | Outcome::Hold) => {
+                // One that counts goes on counting.
+                expect([want, want + look].contains(&decision.desired), || format!("{} replicas", decision.desired))?;
+                said(&why, "")?;
+            }
+            (Ends::LinesDropped(want, dropped), Outcome::Need) => {
+                expect(decision.desired == want, || format!("{} replicas", decision.desired))?;
+                let count = counters.log_lines_dropped - before.log_lines_dropped;
+                expect(count == dropped, || format!("{count} lines dropped"))?;
+            }
+            _ => return unexpected(),
         }
-        looping.join().expect("the looping one was stopped each time");
+    }
+    Ok(())
+}
+
+/// Whether workloads of both plugins find the same at all times, and nothing of the machine.
+fn inert(plugins: [&Plugin; 2], config: &Value, grants: &[Capability]) -> Result<(), Surprise> {
+    let mut first = None;
+    for plugin in plugins {
+        for _ in 0..2 {
+            let mut workload = Workload::new(plugin, config, grants, 1_000_000).map_err(|error| error.to_string())?;
+            let (decision, why) = workload.decide(0, 4);
+            expect(decision.outcome == Outcome::Need, || format!("{decision:?}: {why}"))?;
+            let first = *first.get_or_insert(decision);
+            expect(decision == first, || format!("{decision:?} here, {first:?} there"))?;
+        }
+    }
+    Ok(())
+}
+
+fn replayed(config: &Value, grants: &[Capability], ends: Ends) -> Result<(), Surprise> {
+    expect(matches!(ends, Ends::Inert), || "a replay can only be inert".to_owned())?;
+    let plugins = [0, 1].map(|_| {
+        let host = PluginHost::builder().replay().build().expect("a host");
+        load(&host, &guests::component("chatty")).expect("a good component")
     });
+    inert(plugins.each_ref(), config, grants)
+}
+
+fn garbage(file: &[u8], ends: Ends) -> Result<(), Surprise> {
+    let Ends::StateRefused(want) = ends else { return Err("garbage can only be refused".to_owned()) };
+    let plugin = load(&HOST, file).map_err(|error| error.to_string())?;
+    let metrics = [Metric::new("p99", Target::value(500.0).expect("in range"))];
+    let spec = AlgorithmSpec::named(plugin.name(), Value::Null);
+    let mut instance = registry_of(&plugin).build(&spec, &metrics).map_err(|error| error.to_string())?;
+    let look = Observation::new(Timestamp::from_millis(0), 4, &READINGS);
+    let before = instance.evaluate(&look, &mut Trace::off());
+    for garbage in [&b"\0"[..], b"\xff\xfe\xfd\xfc", &[0x5a; 65_536]] {
+        match instance.restore(garbage) {
+            Err(StateError::Refused(why)) => said(&why, want)?,
+            other => return Err(format!("{other:?}")),
+        }
+        let after = instance.evaluate(&look, &mut Trace::off());
+        expect(before == after, || format!("{before:?} before, {after:?} after"))?;
+    }
+    Ok(())
+}
+
+/// Asks the well-behaved plugin for as long as the other one burns its deadlines.
+fn beside(how: &'static str, ends: Ends) -> Result<(), Surprise> {
+    let neighbour = Neighbour::new();
+    std::thread::scope(|scope| {
+        let burning = scope.spawn(|| asked(&guest("hostile"), how.into(), &[], ends));
+        while !burning.is_finished() {
+            neighbour.is_well()?;
+        }
+        expect(neighbour.0.counters().failures() == 0, || format!("{:?}", neighbour.0.counters()))?;
+        burning.join().map_err(|_| "its thread panicked".to_owned())?
+    })
+}
+
+/// Names the row that a process of its own runs.
+const ALONE: &str = "SETPOINT_HOSTILE_ROW";
+/// How much of what the process holds may be there more after the second half of the looks than after the first. A leak
+/// of four bytes a look would show.
+const GROWTH: u64 = 2 << 20;
+
+#[test]
+fn a_million_looks_leave_memory_as_it_was() {
+    if let Ok(index) = std::env::var(ALONE) {
+        let row = &TABLE[index.parse::<usize>().expect("a row's index")];
+        let Input::AMillionTimes(file) = row.input else { panic!("row {index} is another") };
+        return a_million_times(&load(&HOST, &file()).expect("a good component"), row.ends);
+    }
+    let rows = TABLE.iter().enumerate().filter(|(_, row)| matches!(row.input, Input::AMillionTimes(_)));
+    let mut count = 0;
+    for (index, row) in rows {
+        let mut alone = Command::new(std::env::current_exe().expect("this test"));
+        alone.args(["--exact", "hostile::a_million_looks_leave_memory_as_it_was"]).env(ALONE, index.to_string());
+        let ran = alone.output().expect("this test, again");
+        let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+        assert!(ran.status.success() && out.contains("1 passed"), "{}: {out}{err}", row.name);
+        count += 1;
+    }
+    assert_eq!(count, 1, "rows that take a process of their own");
+}
+
+fn a_million_times(plugin: &Plugin, ends: Ends) {
+    let Ends::Accepted(want) = ends else { panic!("a million looks can only be answered") };
+    let mut workload = Workload::new(plugin, &Value::Null, &[], 40).expect("a workload");
+    let mut trace = Trace::off();
+    let mut half = || {
+        for at in 0..500_000 {
+            let look = Observation::new(Timestamp::from_millis(at), 4, &READINGS);
+            let decision = workload.manager.decide(workload.id, &look, &mut trace).expect("a decision");
+            assert_eq!((decision.desired, decision.outcome), (want, Outcome::Need), "look {at}");
+        }
+        resident()
+    };
+    let (first, second) = (half(), half());
+    let counters = plugin.counters();
+    assert_eq!((counters.calls, counters.failures()), (1_000_000, 0), "{counters:?}");
+    // A page each sixteenth look, and a thousand of them fit.
+    assert!(counters.stores > 50, "{counters:?}");
+    assert!(second <= first + GROWTH, "{first} bytes after the first half, {second} after the second: {counters:?}");
+}
+
+/// Bytes of memory that this process holds; 0 where the machine does not tell.
+fn resident() -> u64 {
+    let status = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: u64 = status.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+    pages * 4096
+}
+
+#[test]
+fn the_liar_answers_otherwise_when_it_is_asked_again() {
+    let plugin = load(&HOST, &hostile::liar()).expect("a good component");
+    assert!(plugin.is_deterministic());
+    let mut workload = Workload::new(&plugin, &Value::Null, &[], 40).expect("a workload");
+    assert_eq!([0, 1, 2].map(|at| workload.decide(at, 4).0.desired), [1, 2, 3]);
 }

@@ -4,6 +4,7 @@ mod cache;
 mod capabilities;
 mod contracts;
 mod equivalence;
+mod failures;
 mod fleet;
 mod hostile;
 mod languages;

@@ -1,0 +1,62 @@
+//! The command line of `setpoint plugin`.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand, ValueHint};
+use setpoint_testkit::laws;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Say what a plugin is, what it needs and what it wants
+    Inspect(InspectArguments),
+    /// Find out whether plugins keep the laws of algorithms, within the limits of their host
+    Check(CheckArguments),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  setpoint plugin inspect per-replica.wasm
+  setpoint plugin inspect per-replica.wasm --json | jq .config_schema
+
+It is loaded as for a policy, and asked who it is. What isn't a plugin is bad input: exit code 2.")]
+pub(crate) struct InspectArguments {
+    /// The plugin
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Print everything as JSON, and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  setpoint plugin check plugins/*.wasm
+  setpoint plugin check per-replica.wasm --config '{\"perReplica\": 100}' --monotone
+  setpoint plugin check fixed.wasm --except 'what is at its target stays'
+      For an algorithm that breaks a law by design.
+  setpoint plugin check untrusted.wasm --json | jq '.files[].laws[] | select(.verdict == \"broken\")'
+
+Each law is tried on random sequences of looks, the same ones each time; a plugin gets the metrics
+that it needs beside three others, and the capabilities that it can't do without. Exit code 1 means
+that a file was refused, a law broken or a limit passed.")]
+pub(crate) struct CheckArguments {
+    /// Plugins
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+    /// The configuration of all of them, as JSON [default: none]
+    #[arg(long, value_name = "JSON")]
+    pub(crate) config: Option<String>,
+    /// Check also that more load never means fewer replicas
+    #[arg(long)]
+    pub(crate) monotone: bool,
+    /// Leave out a law that is broken by design; can be repeated
+    #[arg(long, value_name = "LAW", value_parser = PossibleValuesParser::new(laws::names()))]
+    pub(crate) except: Vec<String>,
+    /// On how many sequences each law is tried
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) cases: u32,
+    /// Print everything as JSON, and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+}
