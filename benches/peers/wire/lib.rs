@@ -59,7 +59,7 @@ impl Answer {
     #[must_use]
     pub fn of(proposal: Option<Proposal>) -> Self {
         match proposal {
-            Some(Proposal::Need(need)) => Self { replicas: Some(need.get()) },
+            Some(Proposal::Need(need)) => Self { replicas: Some(need.exact()) },
             _ => Self { replicas: None },
         }
     }
