@@ -31,7 +31,7 @@ const DEBIAN_WASI: &str = "/usr/lib/wasm32-wasi";
 pub(crate) fn build() -> anyhow::Result<PathBuf> {
     let root = root();
     let target = target_folder(&root);
-    let mut cargo = toolchain()?;
+    let mut cargo = toolchain(TARGET)?;
     run(cargo
         .args(["build", "--release", "--locked", "--target", TARGET])
         .current_dir(root.join("guest-plugins"))
@@ -62,13 +62,14 @@ pub(crate) fn bless() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn target_folder(root: &Path) -> PathBuf {
+pub(crate) fn target_folder(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
-fn toolchain() -> anyhow::Result<Command> {
+/// A cargo that can build for `target`, of which the standard library may have to be built too.
+pub(crate) fn toolchain(target: &str) -> anyhow::Result<Command> {
     let ours = sysroot("rustc")?;
-    if ours.join("lib/rustlib").join(TARGET).join("lib").is_dir() {
+    if ours.join("lib/rustlib").join(target).join("lib").is_dir() {
         return Ok(Command::new("cargo"));
     }
     let debian = Path::new(DEBIAN_RUSTC).exists()
@@ -76,7 +77,7 @@ fn toolchain() -> anyhow::Result<Command> {
         && sysroot(DEBIAN_RUSTC)?.join("lib/rustlib/src/rust/library/std/Cargo.toml").exists();
     if !debian {
         bail!(
-            "no standard library for {TARGET}: run `rustup target add {TARGET}`, or on Debian \
+            "no standard library for {target}: run `rustup target add {target}`, or on Debian \
              `apt-get install rustc-web cargo-web rust-web-src wasi-libc`"
         );
     }

@@ -1,9 +1,10 @@
 //! This workspace's own tools: `cargo xtask guests [--bless | --lang L]`, `cargo xtask wit`, `cargo xtask ci`,
-//! `cargo xtask fuzz [SECONDS]`.
+//! `cargo xtask fuzz [SECONDS]`, `cargo xtask peers [ARGUMENTS]`.
 
 mod ci;
 mod fuzz;
 mod guests;
+mod peers;
 mod wit;
 
 use std::process::{Command, ExitCode};
@@ -17,7 +18,8 @@ const HELP: &str = "usage: cargo xtask COMMAND
   guests --lang L   build the guest in python, js, c or go into target/guests/L
   wit               whether a released contract with plugins has changed incompatibly
   ci                what CI checks after the tests: fmt, clippy, docs, wit, fuzz, guests and the tests that need them
-  fuzz [SECONDS]    hold the behavior stage to its model on random runs, for 30 s or as long as said";
+  fuzz [SECONDS]    hold the behavior stage to its model on random runs, for 30 s or as long as said
+  peers [ARGUMENTS] what the same decision costs through a child process, gRPC and Extism; criterion gets ARGUMENTS";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         ["guests", "--lang", language] => guests::language::build(language),
         ["wit"] => wit::check(),
         ["ci"] => ci::run(),
+        ["peers", ref arguments @ ..] => peers::run(arguments),
         ["fuzz"] => fuzz::run(fuzz::SECONDS),
         ["fuzz", seconds] => match seconds.parse() {
             Ok(seconds) => fuzz::run(seconds),
