@@ -197,7 +197,7 @@ pub(crate) struct LintArguments {
 
 /// Whose documents.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum From {
+pub(crate) enum SourceFormat {
     /// Whose it says it is
     Auto,
     /// KubeAI Autoscaler: AIInferenceAutoscalerPolicy
@@ -233,7 +233,7 @@ pub(crate) struct ConvertArguments {
     pub(crate) files: Vec<PathBuf>,
     /// Whose documents they are
     #[arg(long, value_enum, default_value = "auto")]
-    pub(crate) from: From,
+    pub(crate) from: SourceFormat,
     /// Write the policies here [default: standard output]
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,

@@ -12,7 +12,7 @@ use setpoint_dialects::{Conversion, Dialect, Fate, Note};
 
 use self::yaml::Comments;
 use crate::check::Check;
-use crate::cli::{ConvertArguments, From};
+use crate::cli::{ConvertArguments, SourceFormat};
 use crate::document::Document;
 use crate::error::BadInput;
 use crate::output::{self, BOLD, DIM, YELLOW};
@@ -59,15 +59,15 @@ pub(crate) fn run(arguments: &ConvertArguments) -> Result<Check, BadInput> {
     Ok(if arguments.check && !complete { Check::Failed } else { Check::Passed })
 }
 
-const fn dialect(from: From) -> Option<Dialect> {
+const fn dialect(from: SourceFormat) -> Option<Dialect> {
     Some(match from {
-        From::Auto => return None,
-        From::Kubeai => Dialect::Kubeai,
-        From::ElasticScaler => Dialect::ElasticScaler,
-        From::Cpa => Dialect::Cpa,
-        From::Storage => Dialect::Storage,
-        From::Hpa => Dialect::Hpa,
-        From::Keda => Dialect::Keda,
+        SourceFormat::Auto => return None,
+        SourceFormat::Kubeai => Dialect::Kubeai,
+        SourceFormat::ElasticScaler => Dialect::ElasticScaler,
+        SourceFormat::Cpa => Dialect::Cpa,
+        SourceFormat::Storage => Dialect::Storage,
+        SourceFormat::Hpa => Dialect::Hpa,
+        SourceFormat::Keda => Dialect::Keda,
     })
 }
 

@@ -280,7 +280,10 @@ fn checked(
     let description = Description::new(printable(&described.summary), config_schema);
     let version = printable(&described.version);
     let deterministic = described.deterministic;
-    Ok((name, About { version, fingerprint, contract, description, metrics, imports, requires, deterministic, cache_use }))
+    Ok((
+        name,
+        About { version, fingerprint, contract, description, metrics, imports, requires, deterministic, cache_use },
+    ))
 }
 
 /// The component that `bytes` are compiled to, now or before.
