@@ -306,6 +306,6 @@ proptest! {
         });
         let plugin = &CACHED.1;
         prop_assert_eq!(plugin.cache_use(), &CacheUse::Hit);
-        equal(&registry_of(plugin), "capped-smooth-ratio", &config, &looks)?;
+        equal(&registry_of(plugin), plugin.name(), &config, &looks)?;
     }
 }
