@@ -11,7 +11,7 @@ use setpoint::{
 };
 use setpoint_testkit::hostile::{Ends, ITEMS, Input, Row, TABLE};
 use setpoint_testkit::{guests, hostile};
-use setpoint_wasm::{LoadError, Mode, Plugin, PluginHost};
+use setpoint_wasm::{BadEntry, CacheUse, LoadError, Mode, Plugin, PluginHost};
 
 use crate::{HOST, registry_of};
 
@@ -67,6 +67,10 @@ fn run(row: &Row) -> Result<(), Surprise> {
             let native =
                 wasmtime::Engine::default().precompile_component(&file()).map_err(|error| error.to_string())?;
             loaded(&HOST, &native, row.ends)
+        }
+        Input::Altered(file) => {
+            let plugin = altered(&file())?;
+            asked(&plugin, Value::Null, &[], row.ends)
         }
         Input::Compiled(file, budget) => {
             let budget = Duration::from_millis(budget);
@@ -242,6 +246,23 @@ fn inert(plugins: [&Plugin; 2], config: &Value, grants: &[Capability]) -> Result
         }
     }
     Ok(())
+}
+
+/// What a host makes of `file` that finds it in its cache with one bit changed.
+fn altered(file: &[u8]) -> Result<Plugin, Surprise> {
+    let cache = tempfile::tempdir().expect("a folder");
+    let cached = || PluginHost::builder().cache(cache.path()).build().expect("a host");
+    load(&cached(), file).map_err(|error| error.to_string())?;
+    let entries = fs::read_dir(cache.path()).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let entries: Vec<_> = entries.filter(|file| file.extension().is_some_and(|end| end == "native")).collect();
+    let [entry] = &entries[..] else { return Err(format!("kept as {entries:?}")) };
+    let mut bytes = fs::read(entry).expect("an entry");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(entry, bytes).expect("its owner may");
+    let plugin = load(&cached(), file).map_err(|error| error.to_string())?;
+    expect(matches!(plugin.cache_use(), CacheUse::Rejected(BadEntry::Altered)), || format!("{:?}", plugin.cache_use()))?;
+    Ok(plugin)
 }
 
 fn replayed(config: &Value, grants: &[Capability], ends: Ends) -> Result<(), Surprise> {
