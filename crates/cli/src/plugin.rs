@@ -1,9 +1,13 @@
 //! `setpoint plugin`.
 #![doc = include_str!("../docs/plugin.md")]
 
+mod build;
 mod check;
 mod inspect;
+mod new;
+mod shell;
 
+use setpoint_guest_build::Language;
 use setpoint_wasm::PluginHost;
 
 use crate::check::Check;
@@ -12,6 +16,8 @@ use crate::error::BadInput;
 
 pub(crate) fn run(command: &PluginCommand) -> Result<Check, BadInput> {
     match command {
+        PluginCommand::New(arguments) => new::run(arguments).map(|()| Check::Passed),
+        PluginCommand::Build(arguments) => build::run(arguments).map(|()| Check::Passed),
         PluginCommand::Inspect(arguments) => inspect::run(arguments).map(|()| Check::Passed),
         PluginCommand::Check(arguments) => check::run(arguments),
     }
@@ -20,4 +26,15 @@ pub(crate) fn run(command: &PluginCommand) -> Result<Check, BadInput> {
 /// A host as policies get it.
 fn host() -> Result<PluginHost, BadInput> {
     PluginHost::new().map_err(|error| BadInput::at("plugins", format_args!("none can run here: {error}")))
+}
+
+/// A language as `--lang` has it.
+const fn language_name(language: Language) -> &'static str {
+    match language {
+        Language::Rust => "rust",
+        Language::Python => "python",
+        Language::JavaScript => "js",
+        Language::Go => "go",
+        Language::C => "c",
+    }
 }
