@@ -21,11 +21,11 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
     run(cargo
         .args(["build", "--release", "--locked", "--target", TARGET])
         .current_dir(root.join("guest-plugins"))
-        .env("CARGO_TARGET_DIR", target.join("guest-build")))?;
+        .env("CARGO_TARGET_DIR", workshops(&root)))?;
     let guests = target.join("guests");
     fs::create_dir_all(&guests)?;
     for name in NAMES {
-        let built = target.join(format!("guest-build/{TARGET}/release/{}.wasm", name.replace('-', "_")));
+        let built = workshops(&root).join(format!("{TARGET}/release/{}.wasm", name.replace('-', "_")));
         fs::copy(&built, guests.join(format!("{name}.wasm"))).with_context(|| built.display().to_string())?;
     }
     eprintln!("built {} guests into {}", NAMES.len(), guests.display());
@@ -50,4 +50,9 @@ pub(crate) fn bless() -> anyhow::Result<()> {
 
 pub(crate) fn target_folder(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
+}
+
+/// Where guests are built: cargo's target folder, and one of each other language.
+pub(crate) fn workshops(root: &Path) -> PathBuf {
+    target_folder(root).join("guest-build")
 }

@@ -70,8 +70,8 @@ fn check_name(name: &str, language: Language) -> Result<(), BadInput> {
         let problem = format!("must be 1 to {LONGEST} of a-z, 0-9 and -, and begin with a letter, got {name:?}");
         return Err(BadInput::at("NAME", problem));
     }
-    if template::reserved(language).contains(&name) {
-        return Err(BadInput::at("NAME", format_args!("{name} is a word of {language}'s own: choose another")));
+    if template::is_reserved(name, language) {
+        return Err(BadInput::at("NAME", format_args!("{name} means something else to {language}: choose another")));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use setpoint_testkit::guests::{hash_of, root};
 
-use super::target_folder;
+use super::{target_folder, workshops};
 
 /// The plugin that exists in each language.
 const NAME: &str = "capped-smooth-ratio";
@@ -34,7 +34,7 @@ pub(crate) fn build(language: &str) -> anyhow::Result<()> {
         eprintln!("{} is up to date", component.display());
         return Ok(());
     }
-    let folder = target.join("guest-build").join(language);
+    let folder = workshops(&root).join(language);
     clear(&folder)?;
     for file in sources {
         copy(&root.join(&project).join(&file), &folder.join(&file))?;

@@ -141,70 +141,24 @@ const NAME: &str = "{{name}}";
 const CONTRACT: File =
     File { path: "wit/deps/scaling/scaling.wit", text: include_str!("../../../../../wit/0.2/scaling.wit"), name: NAME };
 
-/// Good names that mean something else to a language's tools.
-pub(super) const fn reserved(language: Language) -> &'static [&'static str] {
-    match language {
-        // Its keywords, and the crates that are there already.
-        Language::Rust => &[
-            "abstract",
-            "alloc",
-            "as",
-            "async",
-            "await",
-            "become",
-            "box",
-            "break",
-            "const",
-            "continue",
-            "core",
-            "crate",
-            "do",
-            "dyn",
-            "else",
-            "enum",
-            "extern",
-            "false",
-            "final",
-            "fn",
-            "for",
-            "gen",
-            "if",
-            "impl",
-            "in",
-            "let",
-            "loop",
-            "macro",
-            "match",
-            "mod",
-            "move",
-            "mut",
-            "override",
-            "priv",
-            "proc-macro",
-            "pub",
-            "ref",
-            "return",
-            "self",
-            "setpoint-guest",
-            "static",
-            "std",
-            "struct",
-            "super",
-            "test",
-            "trait",
-            "true",
-            "try",
-            "type",
-            "typeof",
-            "unsafe",
-            "unsized",
-            "use",
-            "virtual",
-            "where",
-            "while",
-            "yield",
-        ],
-        Language::Go => &["cmd", "std"],
-        Language::Python | Language::JavaScript | Language::C => &[],
-    }
+/// Whether a good name means something else to a language's tools.
+pub(super) fn is_reserved(name: &str, language: Language) -> bool {
+    let reserved = match language {
+        Language::Rust => RUST,
+        Language::Go => GO,
+        Language::Python | Language::JavaScript | Language::C => "",
+    };
+    reserved.split_ascii_whitespace().any(|word| word == name)
 }
+
+/// What `cargo new` refuses or warns of, and the crates that a project takes.
+const RUST: &str = "
+    abstract alloc as async await become box break const continue core crate do dyn else enum extern false final fn for
+    gen if impl in let loop macro match mod move mut override priv proc-macro pub ref return self setpoint
+    setpoint-guest static std struct super test trait true try type typeof unsafe unsized use virtual where while yield";
+
+/// Packages of the standard library, and what is taken for no module.
+const GO: &str = "
+    bufio bytes cmd cmp context crypto embed encoding errors expvar flag fmt hash html image io iter log maps math mime
+    net os path plugin reflect regexp runtime slices sort std strconv strings structs sync syscall testing time unicode
+    unique unsafe vendor weak";
