@@ -2,6 +2,9 @@
 
 #include <math.h>
 
+// The largest need that hosts take.
+#define MOST 2147483647.0
+
 // The reading as a multiple of its target. Not finite where there is none.
 static double ratio(struct target target, double value, uint32_t current) {
   double amount = target.kind == TARGET_AVERAGE_VALUE ? target.value * (double)current : target.value;
@@ -24,7 +27,7 @@ struct outcome algorithm_evaluate(struct algorithm *algorithm, uint32_t current,
   if (largest == -INFINITY || current == 0) return (struct outcome){.has_need = false};
 
   double replicas = (double)current;
-  double needed = largest > 0 ? replicas * largest : 0;
+  double needed = fmin(fmax(replicas * largest, 0), MOST);
   double with_headroom = needed * (1.0 + algorithm->config.headroom);
   double need;
   if (needed > replicas) {

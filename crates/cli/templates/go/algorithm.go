@@ -7,6 +7,9 @@ import (
 	"{{name}}/scaling"
 )
 
+// most is the largest need that hosts take.
+const most = 2147483647
+
 // algorithm is one workload's: the largest ratio of a metric to its target says how many replicas are needed. Up at once;
 // down only as far as leaves some headroom.
 //
@@ -45,7 +48,7 @@ func (algorithm *algorithm) Evaluate(look *scaling.Observation) (scaling.Answer,
 		return answer, nil
 	}
 
-	needed := current * max(largest, 0)
+	needed := min(max(current*largest, 0), most)
 	withHeadroom := needed * (1 + algorithm.config.Headroom)
 	var need float64
 	switch {
@@ -56,9 +59,6 @@ func (algorithm *algorithm) Evaluate(look *scaling.Observation) (scaling.Answer,
 	default:
 		// Between the two there is nothing to do, and what isn't measured may be what needs them.
 		need = current
-	}
-	if math.IsInf(need, 0) {
-		return scaling.Answer{}, scaling.Refused("a need must be finite, got infinity")
 	}
 	answer := scaling.Answer{Proposal: scaling.Need(need)}
 	if look.Explain {

@@ -5,6 +5,9 @@ export const NAME = "{{name}}";
 export const VERSION = "0.1.0";
 export const SUMMARY = "the largest ratio of a metric to its target, with headroom on the way down";
 
+/** The largest need that hosts take. */
+const MOST = 2147483647;
+
 /**
  * One workload's algorithm. What it must remember from look to look are more fields here, which `snapshot` and `restore`
  * carry over a restart.
@@ -37,7 +40,7 @@ export class Algorithm {
     });
     if (largest === -Infinity || current === 0) return undefined;
 
-    const needed = current * Math.max(largest, 0);
+    const needed = Math.min(Math.max(current * largest, 0), MOST);
     const withHeadroom = needed * (1 + this.#config.headroom);
     let need;
     if (needed > current) {

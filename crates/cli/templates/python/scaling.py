@@ -13,6 +13,8 @@ from config import Config
 NAME = "{{name}}"
 VERSION = "0.1.0"
 SUMMARY = "the largest ratio of a metric to its target, with headroom on the way down"
+# The largest need that hosts take.
+MOST = 2147483647.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Scaling:
         if largest == -math.inf or current == 0:
             return None
 
-        needed = current * max(0.0, largest)
+        needed = min(max(0.0, current * largest), MOST)
         with_headroom = needed * (1.0 + self.config.headroom)
         if needed > current:
             need = needed

@@ -64,7 +64,10 @@ fn a_project_is_whole_and_says_how_to_go_on() {
         listed.sort_unstable();
         assert_eq!(listed, files.keys().map(String::as_str).collect::<Vec<_>>());
         for (file, text) in &files {
-            assert!(!text.contains("{{") && !text.contains("capped-smooth-ratio"), "{language}: {file}: {text}");
+            assert!(
+                !text.contains("{{name}}") && !text.contains("{{sdk}}") && !text.contains("capped-smooth-ratio"),
+                "{language}: {file}: {text}"
+            );
         }
         for command in &next[1..] {
             assert!(files["README.md"].contains(&format!("\n{command}\n")), "{language}: README lacks {command}");
