@@ -573,17 +573,6 @@ pub const TABLE: &[Row] = &[
     ),
 ];
 
-/// A plugin as any other, but that its memory grows for some thousands of looks and then no more: as of an engine whose
-/// collector waits until it must.
-#[must_use]
-pub fn collector() -> Vec<u8> {
-    let grow = "(if (i32.and
-        (i32.eqz (i32.and (global.get $asked) (i32.const 15)))
-        (i32.lt_u (memory.size) (i32.const 200)))
-        (then (drop (memory.grow (i32.const 1)))))";
-    handmade::with(&[("evaluate", grow)])
-}
-
 /// A component whose answers are how often it was asked, though it says that it is deterministic. It has no state.
 #[must_use]
 pub fn liar() -> Vec<u8> {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 use setpoint::{
-    AlgorithmFactory as _, AlgorithmSpec, ConfigError, Metric, Observation, Reading, Registry, ScalingAlgorithm,
-    Target, Timestamp, Trace,
+    AlgorithmFactory as _, AlgorithmSpec, ConfigError, Observation, Reading, Registry, ScalingAlgorithm as _, Target,
+    Timestamp, Trace,
 };
 use setpoint_testkit::laws::{self, Subject, Verdict};
 use setpoint_testkit::looks;
@@ -101,7 +101,7 @@ fn check(host: &PluginHost, file: &Path, bytes: &[u8], config: &Value, arguments
     limit("bytes of its file", bytes.len() as u64, host.component_limit() as u64);
     // Who fails to answer has been told so, and takes long for it.
     let answers = checked.laws.iter().any(|law| law.law == laws::ANSWERS && law.verdict == "kept");
-    if let Some(used) = answers.then(|| measure(&plugin, config, host.memory_limit() as u64).ok()).flatten() {
+    if let Some(used) = answers.then(|| measure(&plugin, config).ok()).flatten() {
         limit("bytes of its state", used.state, host.snapshot_limit() as u64);
         limit("bytes of memory that thousands of looks leave behind", used.left_behind, LEFT_BEHIND);
     }
@@ -174,81 +174,43 @@ const MORE: u32 = 20_000;
 /// How long these may take together.
 const BUDGET: Duration = Duration::from_secs(10);
 /// Memory comes in pages of 64 KiB.
-const PAGE: u64 = 65_536;
-const LEFT_BEHIND: u64 = 4 * PAGE;
-/// How long to wait for a plugin to stop growing: an engine collects when it is refused more memory, and not before.
-const PATIENCE: Duration = Duration::from_secs(60);
+const LEFT_BEHIND: u64 = 4 * 65_536;
 
-fn measure(plugin: &Plugin, config: &Value, most: u64) -> Result<Used, ConfigError> {
+fn measure(plugin: &Plugin, config: &Value) -> Result<Used, ConfigError> {
+    let metrics = looks::metrics_with(&needed(plugin));
     // Alone in its store, as nobody was before it.
     let plugin = plugin.in_mode(setpoint_wasm::Mode::Isolated);
-    let metrics = looks::metrics_with(&needed(&plugin));
-    let algorithm = registry(&plugin).build(&spec(&plugin, config), &metrics)?;
-    let mut run = Run { metrics, algorithm, number: 0, state: Vec::new(), largest: 0 };
-    let memory = || plugin.counters().memory;
+    let mut algorithm = registry(&plugin).build(&spec(&plugin, config), &metrics)?;
+    let (mut state, mut largest) = (Vec::new(), 0);
+    let mut settled = 0;
     let begin = Instant::now();
-    if !run.look(SETTLED, begin + BUDGET) {
-        return Ok(Used { state: run.largest as u64, left_behind: 0 });
-    }
-    let settled = memory();
-    let mut in_time = run.look(MORE, begin + BUDGET);
-    let mut left_behind = memory() - settled;
-    let crashes = || plugin.counters().traps + plugin.counters().resources;
-    let (patience, crashed) = (Instant::now() + PATIENCE, crashes());
-    // A leak grows until it crashes, or has the last page.
-    while in_time && left_behind > LEFT_BEHIND {
-        let before = memory();
-        in_time = run.look(MORE, patience);
-        let now = memory();
-        if crashes() > crashed || most.saturating_sub(now) < PAGE {
+    for number in 0..SETTLED + MORE {
+        // Between a half and three halves of the target, no two looks in a row alike.
+        let load = 0.5 + f64::from(number * 37 % 64) / 64.0;
+        let readings: Vec<Reading<'_>> = metrics
+            .iter()
+            .map(|metric| match metric.target {
+                Target::Value(target) => Reading::Value(target.get() * load),
+                Target::AverageValue(target) => Reading::Value(target.get() * load * 10.0),
+                Target::Utilization(target) => Reading::Value(target.get() * load),
+            })
+            .collect();
+        let look = Observation::new(Timestamp::from_millis(i64::from(number) * 15_000), 10, &readings);
+        // Whether it should have answered is for the laws to say.
+        let _ = algorithm.evaluate(&look, &mut Trace::off());
+        state.clear();
+        if algorithm.snapshot(&mut state).is_ok() {
+            largest = largest.max(state.len());
+        }
+        if number == SETTLED {
+            settled = plugin.counters().memory;
+        }
+        if begin.elapsed() > BUDGET {
             break;
         }
-        if in_time && now - before <= LEFT_BEHIND {
-            left_behind = now - before;
-        }
     }
-    Ok(Used { state: run.largest as u64, left_behind })
-}
-
-/// One workload, looked at again and again.
-struct Run {
-    metrics: Vec<Metric>,
-    algorithm: Box<dyn ScalingAlgorithm>,
-    number: u32,
-    state: Vec<u8>,
-    /// Bytes of the largest state.
-    largest: usize,
-}
-
-impl Run {
-    /// Looks `count` times, or until that takes too long: then false.
-    fn look(&mut self, count: u32, until: Instant) -> bool {
-        for _ in 0..count {
-            // Between a half and three halves of the target, no two looks in a row alike.
-            let load = 0.5 + f64::from(self.number % 64 * 37 % 64) / 64.0;
-            let readings: Vec<Reading<'_>> = self
-                .metrics
-                .iter()
-                .map(|metric| match metric.target {
-                    Target::Value(target) => Reading::Value(target.get() * load),
-                    Target::AverageValue(target) => Reading::Value(target.get() * load * 10.0),
-                    Target::Utilization(target) => Reading::Value(target.get() * load),
-                })
-                .collect();
-            let look = Observation::new(Timestamp::from_millis(i64::from(self.number) * 15_000), 10, &readings);
-            // Whether it should have answered is for the laws to say.
-            let _ = self.algorithm.evaluate(&look, &mut Trace::off());
-            self.state.clear();
-            if self.algorithm.snapshot(&mut self.state).is_ok() {
-                self.largest = self.largest.max(self.state.len());
-            }
-            self.number = self.number.wrapping_add(1);
-            if Instant::now() > until {
-                return false;
-            }
-        }
-        true
-    }
+    let now = plugin.counters().memory;
+    Ok(Used { state: largest as u64, left_behind: if settled == 0 { 0 } else { now - settled } })
 }
 
 fn render(report: &Report) -> String {

@@ -191,15 +191,6 @@ fn a_slow_leak_is_found() {
     assert!(ran.out.contains("  beyond     bytes of memory that thousands of looks leave behind: "), "{}", ran.out);
 }
 
-#[test]
-fn a_collector_that_waits_is_no_leak() {
-    let folder = Folder::new();
-    folder.write("collector.wasm", hostile::collector());
-    let ran =
-        folder.run(&["plugin", "check", "collector.wasm", "--cases", "1", "--except", "what is at its target stays"]);
-    assert!(ran.out.contains("  within     bytes of memory that thousands of looks leave behind: 0, "), "{}", ran.out);
-}
-
 /// Each hostile file of the table, given to somebody who tries it before using it.
 #[test]
 fn hostile_files_are_told_from_good_ones() {
