@@ -1,10 +1,13 @@
 //! `setpoint plugin`.
 #![doc = include_str!("../docs/plugin.md")]
 
+mod bench;
 mod check;
 mod inspect;
 
-use setpoint_wasm::PluginHost;
+use serde_json::Value;
+use setpoint::{AlgorithmFactory as _, AlgorithmSpec, Registry};
+use setpoint_wasm::{Plugin, PluginHost};
 
 use crate::check::Check;
 use crate::cli::plugin::PluginCommand;
@@ -14,10 +17,33 @@ pub(crate) fn run(command: &PluginCommand) -> Result<Check, BadInput> {
     match command {
         PluginCommand::Inspect(arguments) => inspect::run(arguments).map(|()| Check::Passed),
         PluginCommand::Check(arguments) => check::run(arguments),
+        PluginCommand::Bench(arguments) => bench::run(arguments).map(|()| Check::Passed),
     }
 }
 
 /// A host as policies get it.
 fn host() -> Result<PluginHost, BadInput> {
     PluginHost::new().map_err(|error| BadInput::at("plugins", format_args!("none can run here: {error}")))
+}
+
+/// What `--config` says.
+fn config(json: Option<&str>) -> Result<Value, BadInput> {
+    json.map_or(Ok(Value::Null), |json| serde_json::from_str(json).map_err(|error| BadInput::at("--config", error)))
+}
+
+fn registry(plugin: &Plugin) -> Registry {
+    let mut registry = Registry::empty();
+    registry.register_algorithm(plugin.name().to_owned(), plugin.clone()).expect("there is no other");
+    registry
+}
+
+/// A policy of it alone, that grants what it can't do without.
+fn spec(plugin: &Plugin, config: &Value) -> AlgorithmSpec {
+    let mut spec = AlgorithmSpec::named(plugin.name(), config.clone());
+    spec.capabilities = plugin.needs().requires.iter().map(|(capability, _)| *capability).collect();
+    spec
+}
+
+fn needed(plugin: &Plugin) -> Vec<String> {
+    plugin.needs().metrics.iter().map(|need| need.name.clone()).collect()
 }

@@ -94,8 +94,8 @@ use Ends::{
 };
 use FailureKind::{Deadline, Nonsense, Resources, Trap};
 use Input::{
-    AMillionTimes, Altered, Beside, Chatty, Compiled, EachBeginning, File, Garbage, Guest, Nothing, OnStack, Precompiled,
-    Replayed,
+    AMillionTimes, Altered, Beside, Chatty, Compiled, EachBeginning, File, Garbage, Guest, Nothing, OnStack,
+    Precompiled, Replayed,
 };
 
 const OUT_OF_TIME: &str = "took longer than its deadline of 100ms";
@@ -335,12 +335,7 @@ pub const TABLE: &[Row] = &[
         Precompiled(|| handmade::with(&[])),
         RefusedAtLoad("is a precompiled .cwasm, which could hold any native code"),
     ),
-    row(
-        27,
-        "a corrupt entry in the cache of compiled code",
-        Altered(|| handmade::with(&[])),
-        Accepted(7),
-    ),
+    row(27, "a corrupt entry in the cache of compiled code", Altered(|| handmade::with(&[])), Accepted(7)),
     row(28, "types 101 deep", File(|| bombs::nested_types(101)), RefusedAtLoad("nesting")),
     row(28, "types 10,000 deep", File(|| bombs::nested_types(10_000)), RefusedAtLoad("nesting")),
     row(28, "types that double 60 times", File(|| bombs::doubled_types(60)), RefusedAtLoad("type size")),

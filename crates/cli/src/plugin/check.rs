@@ -6,14 +6,12 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::Value;
-use setpoint::{
-    AlgorithmFactory as _, AlgorithmSpec, ConfigError, Observation, Reading, Registry, ScalingAlgorithm as _, Target,
-    Timestamp, Trace,
-};
+use setpoint::{AlgorithmSpec, ConfigError, Observation, Reading, ScalingAlgorithm as _, Target, Timestamp, Trace};
 use setpoint_testkit::laws::{self, Subject, Verdict};
 use setpoint_testkit::looks;
 use setpoint_wasm::{Plugin, PluginHost};
 
+use super::{needed, registry, spec};
 use crate::catalog::read_component;
 use crate::check::Check;
 use crate::cli::plugin::CheckArguments;
@@ -57,10 +55,7 @@ struct Limit {
 }
 
 pub(crate) fn run(arguments: &CheckArguments) -> Result<Check, BadInput> {
-    let config = match &arguments.config {
-        None => Value::Null,
-        Some(text) => serde_json::from_str(text).map_err(|error| BadInput::at("--config", error))?,
-    };
+    let config = super::config(arguments.config.as_deref())?;
     let host = super::host()?;
     let mut files = Vec::new();
     for file in &arguments.files {
@@ -111,23 +106,6 @@ fn check(host: &PluginHost, file: &Path, bytes: &[u8], config: &Value, arguments
     checked.passed =
         checked.laws.iter().all(|law| law.verdict != "broken") && checked.limits.iter().all(|limit| limit.within);
     checked
-}
-
-fn registry(plugin: &Plugin) -> Registry {
-    let mut registry = Registry::empty();
-    registry.register_algorithm(plugin.name().to_owned(), plugin.clone()).expect("there is no other");
-    registry
-}
-
-/// A policy of it alone, that grants what it can't do without.
-fn spec(plugin: &Plugin, config: &Value) -> AlgorithmSpec {
-    let mut spec = AlgorithmSpec::named(plugin.name(), config.clone());
-    spec.capabilities = plugin.needs().requires.iter().map(|(capability, _)| *capability).collect();
-    spec
-}
-
-fn needed(plugin: &Plugin) -> Vec<String> {
-    plugin.needs().metrics.iter().map(|need| need.name.clone()).collect()
 }
 
 fn judge(plugin: &Plugin, config: &Value, arguments: &CheckArguments) -> Vec<Law> {

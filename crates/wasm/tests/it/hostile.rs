@@ -261,7 +261,9 @@ fn altered(file: &[u8]) -> Result<Plugin, Surprise> {
     bytes[middle] ^= 1;
     fs::write(entry, bytes).expect("its owner may");
     let plugin = load(&cached(), file).map_err(|error| error.to_string())?;
-    expect(matches!(plugin.cache_use(), CacheUse::Rejected(BadEntry::Altered)), || format!("{:?}", plugin.cache_use()))?;
+    expect(matches!(plugin.cache_use(), CacheUse::Rejected(BadEntry::Altered)), || {
+        format!("{:?}", plugin.cache_use())
+    })?;
     Ok(plugin)
 }
 
