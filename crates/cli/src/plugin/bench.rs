@@ -12,7 +12,7 @@ use setpoint::{
 };
 use setpoint_wasm::{Fleet, Mode, Plugin, PluginHost};
 
-use super::{needed, registry, spec};
+use super::{REPLICAS, needed, readings, registry, spec};
 use crate::catalog::read_component;
 use crate::cli::plugin::BenchArguments;
 use crate::error::BadInput;
@@ -29,8 +29,6 @@ const FLEET: usize = 1_000;
 const SLOTS: u32 = 8;
 /// What each metric should be.
 const TARGET: f64 = 100.0;
-/// How many replicas there are.
-const CURRENT: u32 = 10;
 /// A clock's own cost must not show in what is measured.
 const BATCH: Duration = Duration::from_millis(2);
 
@@ -155,7 +153,7 @@ impl Bench<'_> {
         let mut plugin = self.build(mode, &metrics).map_err(|error| error.to_string())?;
         let native = Registry::builtin().build(&AlgorithmSpec::named(NATIVE, Value::Null), &metrics);
         let mut native = native.expect("it takes any metrics");
-        let (mut looks, mut native_looks) = (Looks::new(count), Looks::new(count));
+        let (mut looks, mut native_looks) = (Looks::new(&metrics), Looks::new(&metrics));
         pair(
             what,
             self.budget,
@@ -177,7 +175,7 @@ impl Bench<'_> {
         let registry = Registry::builtin();
         let mut natives: Vec<_> =
             (0..FLEET).map(|_| registry.build(&native, &metrics).expect("it takes any metrics")).collect();
-        let (mut looks, mut native_looks) = (Looks::new(count), Looks::new(count));
+        let (mut looks, mut native_looks) = (Looks::new(&metrics), Looks::new(&metrics));
         let mut answers = Vec::new();
         pair(
             &format!("one of {FLEET} in one call, {}", metrics_in_words(count)),
@@ -210,17 +208,15 @@ struct Looks {
 }
 
 impl Looks {
-    fn new(metrics: usize) -> Self {
-        let wobble = |look: usize, metric: usize| 0.5 + ((look * 37 + metric * 11) % 64) as f64 / 64.0;
-        let look = |look| (0..metrics).map(|metric| Reading::Value(wobble(look, metric) * TARGET)).collect();
-        Self { readings: (0..64).map(look).collect(), count: 0 }
+    fn new(metrics: &[Metric]) -> Self {
+        Self { readings: (0..64).map(|look| readings(metrics, look)).collect(), count: 0 }
     }
 
     /// The next one, 15 s later.
     fn next(&mut self) -> Observation<'_> {
         self.count += 1;
         let now = i64::try_from(self.count).expect("nobody waits that long") * 15_000;
-        Observation::new(Timestamp::from_millis(now), CURRENT, &self.readings[self.count % 64])
+        Observation::new(Timestamp::from_millis(now), REPLICAS, &self.readings[self.count % 64])
     }
 }
 

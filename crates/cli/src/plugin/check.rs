@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::Value;
-use setpoint::{AlgorithmSpec, ConfigError, Observation, Reading, ScalingAlgorithm as _, Target, Timestamp, Trace};
+use setpoint::{AlgorithmSpec, ConfigError, Observation, ScalingAlgorithm as _, Timestamp, Trace};
 use setpoint_testkit::laws::{self, Subject, Verdict};
 use setpoint_testkit::looks;
 use setpoint_wasm::{Plugin, PluginHost};
 
-use super::{needed, registry, spec};
+use super::{REPLICAS, needed, readings, registry, spec};
 use crate::catalog::read_component;
 use crate::check::Check;
 use crate::cli::plugin::CheckArguments;
@@ -163,17 +163,8 @@ fn measure(plugin: &Plugin, config: &Value) -> Result<Used, ConfigError> {
     let mut settled = 0;
     let begin = Instant::now();
     for number in 0..SETTLED + MORE {
-        // Between a half and three halves of the target, no two looks in a row alike.
-        let load = 0.5 + f64::from(number * 37 % 64) / 64.0;
-        let readings: Vec<Reading<'_>> = metrics
-            .iter()
-            .map(|metric| match metric.target {
-                Target::Value(target) => Reading::Value(target.get() * load),
-                Target::AverageValue(target) => Reading::Value(target.get() * load * 10.0),
-                Target::Utilization(target) => Reading::Value(target.get() * load),
-            })
-            .collect();
-        let look = Observation::new(Timestamp::from_millis(i64::from(number) * 15_000), 10, &readings);
+        let readings = readings(&metrics, number);
+        let look = Observation::new(Timestamp::from_millis(i64::from(number) * 15_000), REPLICAS, &readings);
         // Whether it should have answered is for the laws to say.
         let _ = algorithm.evaluate(&look, &mut Trace::off());
         state.clear();
