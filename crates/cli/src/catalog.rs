@@ -26,12 +26,15 @@ pub(crate) struct Catalog {
 
 /// A policy, ready to run, and the document that errors about it point into.
 pub(crate) struct LoadedPolicy {
-    pub(crate) policy: Policy,
     conversion: Conversion,
     document: Document,
 }
 
 impl LoadedPolicy {
+    pub(crate) const fn policy(&self) -> &Policy {
+        &self.conversion.policy
+    }
+
     /// An error about a field of the policy, with the place in the file of what the field came from.
     pub(crate) fn error(&self, error: &ConfigError) -> BadInput {
         self.document.error(&ConfigError::new(self.conversion.origin(&error.path), error.message.clone()))
@@ -113,17 +116,13 @@ impl Catalog {
     /// The policy that `document`, the file at `path`, holds, with the plugins it names by file.
     pub(crate) fn load_policy(&mut self, document: Document, path: &Path) -> Result<LoadedPolicy, BadInput> {
         match self.read_policy(&document, path) {
-            Ok((policy, conversion)) => Ok(LoadedPolicy { policy, conversion, document }),
+            Ok(conversion) => Ok(LoadedPolicy { conversion, document }),
             Err(error) => Err(document.error(&error)),
         }
     }
 
     /// The policy that `document`, the file at `path`, holds, and what it was read from.
-    pub(crate) fn read_policy(
-        &mut self,
-        document: &Document,
-        path: &Path,
-    ) -> Result<(Policy, Conversion), ConfigError> {
+    pub(crate) fn read_policy(&mut self, document: &Document, path: &Path) -> Result<Conversion, ConfigError> {
         self.policy(document, beside(path))
     }
 
@@ -151,19 +150,18 @@ impl Catalog {
         let mut policies = Vec::new();
         for &(file, text) in examples {
             let document = Document::read(file, text)?;
-            let (policy, conversion) = self
+            let conversion = self
                 .policy(&document, |plugin| Ok((plugin.to_owned(), BUILTIN_PLUGIN.to_vec())))
                 .map_err(|error| document.error(&error))?;
-            policies.push(LoadedPolicy { policy, conversion, document });
+            policies.push(LoadedPolicy { conversion, document });
         }
         Ok(policies)
     }
 
-    fn policy(&mut self, document: &Document, read: impl ReadPlugin) -> Result<(Policy, Conversion), ConfigError> {
-        let conversion = setpoint_dialects::read(document.value())?;
-        let mut policy = conversion.policy.clone();
-        self.resolve(&mut policy.spec, "spec", &read)?;
-        Ok((policy, conversion))
+    fn policy(&mut self, document: &Document, read: impl ReadPlugin) -> Result<Conversion, ConfigError> {
+        let mut conversion = setpoint_dialects::read(document.value())?;
+        self.resolve(&mut conversion.policy.spec, "spec", &read)?;
+        Ok(conversion)
     }
 
     /// Loads the plugins that the policy at `path` names by file.

@@ -34,9 +34,9 @@ pub(crate) fn run(arguments: &DecideArguments) -> Result<(), BadInput> {
         return group::run(arguments, &mut catalog, &document);
     }
     let loaded = catalog.load_policy(document, &arguments.policy)?;
-    let metrics = &loaded.policy.spec.metrics;
+    let metrics = &loaded.policy().spec.metrics;
     let mut manager = AlgorithmManager::with_registry(catalog.registry().clone());
-    let workload = manager.add(&loaded.policy.spec).map_err(|error| loaded.error(&error.under("spec")))?;
+    let workload = manager.add(&loaded.policy().spec).map_err(|error| loaded.error(&error.under("spec")))?;
     if let Some((path, state)) = stored(arguments.state.as_deref())? {
         manager.restore(workload, &state).map_err(|error| BadInput::at(path.display(), error))?;
     }

@@ -98,11 +98,11 @@ fn lint(catalog: &mut Catalog, document: &Document, path: &Path, cycle: Option<C
     if ScalingGroup::is_one(document.value()) {
         return lint_members(catalog, document, path, cycle);
     }
-    let (policy, conversion) = match catalog.read_policy(document, path) {
-        Ok(read) => read,
+    let conversion = match catalog.read_policy(document, path) {
+        Ok(conversion) => conversion,
         Err(error) => return vec![Finding::invalid(&error)],
     };
-    let mut found = match Subject::new(document, policy, catalog.registry()) {
+    let mut found = match Subject::new(document, conversion.policy.clone(), catalog.registry()) {
         Ok(subject) => rules(&subject, catalog, cycle),
         Err(error) => vec![Finding::invalid(&error.under("spec"))],
     };

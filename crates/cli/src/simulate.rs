@@ -83,8 +83,8 @@ fn compare(
         let mut done: Vec<(usize, Result<Run, ConfigError>)> = Vec::new();
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(LoadedPolicy { policy, .. }) = policies.get(index) else { return done };
-            let run = simulate(scenario, load, seed, policy, registry, |part| progress.set(index, part));
+            let Some(loaded) = policies.get(index) else { return done };
+            let run = simulate(scenario, load, seed, loaded.policy(), registry, |part| progress.set(index, part));
             done.push((index, run));
         }
     };

@@ -123,17 +123,12 @@ impl ScalingAlgorithm for Formula {
                 trace.note(Self::NAME, current, current, format_args!("{} is {number}", self.text));
                 Reading::Value(number)
             }
-            Err(why) => {
-                let name = |index: usize| metrics.get(index).map_or("a metric", |metric| metric.name.as_str());
-                match why {
-                    NoNumber::Unusable(index) => {
-                        let name = name(index);
-                        trace.note(Self::NAME, current, current, format_args!("{name} has no usable reading"));
-                        Reading::Missing("a metric of the formula has no usable reading")
-                    }
-                    NoNumber::NotFinite => Reading::Invalid("the formula's number is not finite"),
-                }
+            Err(NoNumber::Unusable(index)) => {
+                let name = metrics.get(index).map_or("a metric", |metric| metric.name.as_str());
+                trace.note(Self::NAME, current, current, format_args!("{name} has no usable reading"));
+                Reading::Missing("a metric of the formula has no usable reading")
             }
+            Err(NoNumber::NotFinite) => Reading::Invalid("the formula's number is not finite"),
         };
         let readings = [reading];
         let mark = trace.mark();

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, near_miss};
 use crate::instance::Samples;
 use crate::units::{Positive, RangeError};
 
@@ -88,6 +88,14 @@ impl Metric {
     #[must_use]
     pub fn resource(&self) -> Option<&str> {
         self.kind.is_resource().then(|| self.resource.as_deref().unwrap_or(&self.name))
+    }
+
+    /// The one of `metrics` called `name`, and its place among them; else an error about `field`.
+    pub(crate) fn called<'a>(name: &str, metrics: &'a [Self], field: &str) -> Result<(usize, &'a Self), ConfigError> {
+        metrics.iter().enumerate().find(|(_, metric)| metric.name == name).ok_or_else(|| {
+            let known: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
+            ConfigError::new(field, format!("no metric is called {name:?}; {}", near_miss(name, &known)))
+        })
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {

@@ -24,14 +24,14 @@ use crate::hpa::{Behavior, Hpa};
 use crate::knative::KnativeKpa;
 use crate::metric::Metric;
 use crate::policy::{AlgorithmSpec, MemberSpec, Policy, StageSpec};
-use crate::stage::activation::{Activation, ActivationFactory};
+use crate::stage::activation::Activation;
 use crate::stage::capped::Capped;
 use crate::stage::cooled::Cooled;
 use crate::stage::delayed::Delayed;
 use crate::stage::restrained::Restrained;
 use crate::stage::smoothed::Smoothed;
 use crate::stage::stabilized::Stabilized;
-use crate::stage::substituted::{Substituted, SubstitutedFactory};
+use crate::stage::substituted::Substituted;
 use crate::watermark::Watermark;
 
 /// What an algorithm or stage is, for people and tools.
@@ -169,12 +169,13 @@ where
     Typed(summary, make, std::marker::PhantomData)
 }
 
-/// A stage factory from a typed configuration, whose schema it publishes, and a constructor.
+/// A stage factory from a typed configuration, whose schema it publishes, and a constructor, which gets the policy's
+/// metrics too.
 pub fn stage_factory<C, A, F>(summary: &'static str, wrap: F) -> impl StageFactory
 where
     C: DeserializeOwned + JsonSchema,
     A: ScalingAlgorithm + 'static,
-    F: Fn(Box<dyn ScalingAlgorithm>, C) -> Result<A, ConfigError> + Send + Sync,
+    F: Fn(Box<dyn ScalingAlgorithm>, &[Metric], C) -> Result<A, ConfigError> + Send + Sync,
 {
     struct Typed<F, C>(&'static str, F, std::marker::PhantomData<fn() -> C>);
 
@@ -182,7 +183,7 @@ where
     where
         C: DeserializeOwned + JsonSchema,
         A: ScalingAlgorithm + 'static,
-        F: Fn(Box<dyn ScalingAlgorithm>, C) -> Result<A, ConfigError> + Send + Sync,
+        F: Fn(Box<dyn ScalingAlgorithm>, &[Metric], C) -> Result<A, ConfigError> + Send + Sync,
     {
         fn describe(&self) -> Description {
             Description::new(self.0, schema_for!(C).to_value())
@@ -193,7 +194,7 @@ where
             inner: Box<dyn ScalingAlgorithm>,
             setup: &Setup<'_>,
         ) -> Result<Box<dyn ScalingAlgorithm>, ConfigError> {
-            Ok(Box::new((self.1)(inner, parse_config(setup.config)?)?))
+            Ok(Box::new((self.1)(inner, setup.metrics, parse_config(setup.config)?)?))
         }
     }
 
@@ -281,17 +282,32 @@ impl Registry {
         registry
             .register_stage(
                 Smoothed::<Box<dyn ScalingAlgorithm>>::NAME,
-                stage_factory("average exponentially what is needed", |inner, c| Ok(Smoothed::new(inner, &c))),
+                stage_factory("average exponentially what is needed", |inner, _, c| Ok(Smoothed::new(inner, &c))),
             )
             .expect(taken);
         registry
             .register_stage(
                 Capped::<Box<dyn ScalingAlgorithm>>::NAME,
-                stage_factory("limit how much one step may add or remove", |inner, c| Ok(Capped::new(inner, &c))),
+                stage_factory("limit how much one step may add or remove", |inner, _, c| Ok(Capped::new(inner, &c))),
             )
             .expect(taken);
-        registry.register_stage(Activation::<Box<dyn ScalingAlgorithm>>::NAME, ActivationFactory).expect(taken);
-        registry.register_stage(Substituted::<Box<dyn ScalingAlgorithm>>::NAME, SubstitutedFactory).expect(taken);
+        registry
+            .register_stage(
+                Activation::<Box<dyn ScalingAlgorithm>>::NAME,
+                stage_factory("idle while no metric is above its threshold: to zero, and back", |inner, m, c| {
+                    Activation::new(inner, m, &c)
+                }),
+            )
+            .expect(taken);
+        registry
+            .register_stage(
+                Substituted::<Box<dyn ScalingAlgorithm>>::NAME,
+                stage_factory(
+                    "what a metric that has failed for too long is taken to ask for, as KEDA's fallback",
+                    |inner, m, c| Substituted::new(inner, m, &c),
+                ),
+            )
+            .expect(taken);
         registry
             .register_algorithm(
                 Formula::NAME,
@@ -304,7 +320,7 @@ impl Registry {
         registry
             .register_stage(
                 Stabilized::<Box<dyn ScalingAlgorithm>>::NAME,
-                stage_factory("wait until a whole window agrees, a window for each direction", |inner, c| {
+                stage_factory("wait until a whole window agrees, a window for each direction", |inner, _, c| {
                     Ok(Stabilized::new(inner, &c))
                 }),
             )
@@ -312,7 +328,7 @@ impl Registry {
         registry
             .register_stage(
                 Cooled::<Box<dyn ScalingAlgorithm>>::NAME,
-                stage_factory("leave the count alone for a while after each change", |inner, c| {
+                stage_factory("leave the count alone for a while after each change", |inner, _, c| {
                     Ok(Cooled::new(inner, &c))
                 }),
             )
@@ -320,7 +336,7 @@ impl Registry {
         registry
             .register_stage(
                 Delayed::<Box<dyn ScalingAlgorithm>>::NAME,
-                stage_factory("change the count only after that was wanted for a while", |inner, c| {
+                stage_factory("change the count only after that was wanted for a while", |inner, _, c| {
                     Ok(Delayed::new(inner, &c))
                 }),
             )
@@ -336,15 +352,16 @@ impl Registry {
         registry
             .register_stage(
                 Restrained::<Box<dyn ScalingAlgorithm>>::NAME,
-                stage_factory("HPA's behavior: windows, then rates, a set for each direction", |inner, c: Behavior| {
-                    Restrained::new(inner, &c)
-                }),
+                stage_factory(
+                    "HPA's behavior: windows, then rates, a set for each direction",
+                    |inner, _, c: Behavior| Restrained::new(inner, &c),
+                ),
             )
             .expect(taken);
         registry
             .register_stage(
                 Restrained::<Box<dyn ScalingAlgorithm>>::LEGACY_NAME,
-                stage_factory("what HPA does without behavior: a window down, twice the count up", |inner, c| {
+                stage_factory("what HPA does without behavior: a window down, twice the count up", |inner, _, c| {
                     Ok(Restrained::legacy(inner, &c))
                 }),
             )

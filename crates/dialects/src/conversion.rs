@@ -1,10 +1,11 @@
 //! What became of a foreign document: a policy, and what is to be said about it.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 
 use serde::Serialize;
 use serde_json::Value;
-use setpoint::Policy;
+use setpoint::{ConfigError, Policy};
 
 use crate::dialect::Dialect;
 
@@ -79,11 +80,11 @@ impl Conversion {
     }
 
     pub(crate) fn changed(&mut self, field: impl Into<String>, native: impl Into<String>, text: impl Into<String>) {
-        self.note(Fate::Changed, field.into(), native.into(), text.into());
+        self.notes.push(Note::changed(field, native, text));
     }
 
     pub(crate) fn lost(&mut self, field: impl Into<String>, text: impl Into<String>) {
-        self.note(Fate::Lost, field.into(), String::new(), text.into());
+        self.notes.push(Note::lost(field, text));
     }
 
     /// Writes whole numbers of configurations as such: 5, not 5.0, as a document that is read again has them.
@@ -107,10 +108,21 @@ impl Conversion {
     pub(crate) fn made_of(&mut self, native: impl Into<String>, field: impl Into<String>) {
         self.origins.push(Origin { native: native.into(), field: field.into(), same_inside: false });
     }
+}
 
-    fn note(&mut self, fate: Fate, field: String, native: String, text: String) {
-        self.notes.push(Note { field, fate, native, text });
+impl Note {
+    pub(crate) fn changed(field: impl Into<String>, native: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { field: field.into(), fate: Fate::Changed, native: native.into(), text: text.into() }
     }
+
+    pub(crate) fn lost(field: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { field: field.into(), fate: Fate::Lost, native: String::new(), text: text.into() }
+    }
+}
+
+/// What is wrong with a value, as an error about `field`.
+pub(crate) fn at<E: Display>(field: impl Into<String>) -> impl FnOnce(E) -> ConfigError {
+    move |error| ConfigError::new(field, error.to_string())
 }
 
 fn tidy(value: &mut Value) {

@@ -1,7 +1,7 @@
 //! Whose document it is.
 
 use serde_json::Value;
-use setpoint::{ConfigError, Policy, near_miss};
+use setpoint::{ConfigError, Policy, ScalingGroup, near_miss};
 
 use crate::conversion::Conversion;
 use crate::{cpa, elastic_scaler, hpa, keda, kubeai, storage};
@@ -75,7 +75,7 @@ impl Dialect {
         if let Some((.., dialect)) = KINDS.iter().find(|(known, ..)| *known == kind) {
             return Ok(*dialect);
         }
-        if kind == "ScalingGroup" {
+        if ScalingGroup::is_one(document) {
             return Err(ConfigError::new(
                 "kind",
                 "a ScalingGroup is several policies, and here one is needed; `decide` and `lint` take groups",

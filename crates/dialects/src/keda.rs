@@ -12,7 +12,7 @@ use setpoint::{
 };
 
 use self::trigger::{Read, Trigger};
-use crate::conversion::Conversion;
+use crate::conversion::{Conversion, at};
 use crate::dialect::Dialect;
 use crate::manifest::Manifest;
 
@@ -229,7 +229,7 @@ impl Spec {
             Some(ModifierType::Value) => Target::value(amount),
             Some(ModifierType::AverageValue) | None => Target::average_value(amount),
         };
-        let target = target.map_err(|error| ConfigError::new(format!("{field}.target"), error.to_string()))?;
+        let target = target.map_err(at(format!("{field}.target")))?;
         let config = json!({ "formula": modifiers.formula, "target": target });
         let (external, resources) = (triggers.names(false), triggers.names(true));
         // Here too, for the message to be about a field of this document.

@@ -4,11 +4,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use setpoint::hpa::{PolicyKind, ScalingPolicy, ScalingRules};
 use setpoint::{
-    AlgorithmSpec, Behavior, ConfigError, Metric, MetricSource, Policy, PolicySpec, PrometheusQuery, Span, Target,
-    parse_config,
+    AlgorithmSpec, Behavior, ConfigError, Metric, MetricSource, Policy, PolicySpec, PrometheusQuery, Span, StageSpec,
+    Target, parse_config,
 };
 
-use crate::conversion::Conversion;
+use crate::conversion::{Conversion, Note, at};
 use crate::dialect::Dialect;
 use crate::manifest::{Manifest, WrittenTarget};
 
@@ -129,11 +129,8 @@ pub(crate) fn read(document: &Value) -> Result<Conversion, ConfigError> {
             conversion.changed(format!("spec.metrics.{field}"), format!("spec.metrics[{index}]"), *note);
         }
     }
-    for (name, field, enabled) in spec.metrics.switched_off() {
-        let text = format!("{name} is off unless it says `enabled: true`");
-        if enabled.is_none() {
-            conversion.changed(format!("spec.metrics.{field}"), "", text);
-        }
+    if spec.metrics.request_queue_depth.as_ref().is_some_and(|queue| queue.enabled.is_none()) {
+        conversion.changed("spec.metrics.requestQueueDepth", "", "the queue is off unless it says `enabled: true`");
     }
     conversion.changed(
         "spec.metrics",
@@ -142,12 +139,7 @@ pub(crate) fn read(document: &Value) -> Result<Conversion, ConfigError> {
          were not in the policy",
     );
     conversion.came_from("spec.algorithm.config", "spec.algorithm");
-    for note in notes {
-        match note {
-            AlgorithmNote::Changed(field, native, text) => conversion.changed(field, native, text),
-            AlgorithmNote::Lost(field, text) => conversion.lost(field, text),
-        }
-    }
+    conversion.notes.extend(notes);
     spec.restrain(&mut conversion)?;
     Ok(conversion)
 }
@@ -162,10 +154,6 @@ struct Read {
 
 fn from_prometheus(query: String) -> MetricSource {
     MetricSource::Prometheus(PrometheusQuery::new(query))
-}
-
-fn above_zero(field: &str, value: f64) -> Result<Target, ConfigError> {
-    Target::value(value).map_err(|error| ConfigError::new(field, error.to_string()))
 }
 
 impl Metrics {
@@ -188,12 +176,6 @@ impl Metrics {
             ));
         }
         Ok(read)
-    }
-
-    /// What is written down, and off by default.
-    fn switched_off(&self) -> impl Iterator<Item = (&'static str, &'static str, Option<bool>)> {
-        let queue = self.request_queue_depth.as_ref().map(|queue| ("the queue", "requestQueueDepth", queue.enabled));
-        queue.into_iter()
     }
 }
 
@@ -228,7 +210,8 @@ impl Latency {
                 }
             };
             read.push(Read {
-                metric: Metric::new(name, above_zero(field, target)?).with_source(from_prometheus(query)),
+                metric: Metric::new(name, Target::value(target).map_err(at(field))?)
+                    .with_source(from_prometheus(query)),
                 field: if name == "p99" { "latency.targetP99Ms" } else { "latency.targetP95Ms" },
                 query_field: "latency.prometheusQuery",
                 notes,
@@ -246,8 +229,7 @@ impl GpuUtilization {
         if !(1.0..=100.0).contains(&target) {
             return Err(ConfigError::new("targetPercentage", format!("must be in 1 to 100, got {target}")));
         }
-        let target =
-            Target::utilization(target).map_err(|error| ConfigError::new("targetPercentage", error.to_string()))?;
+        let target = Target::utilization(target).map_err(at("targetPercentage"))?;
         let query = self.prometheus_query.clone().unwrap_or_else(|| GPU.to_owned());
         Ok(Read {
             metric: Metric::new("gpu", target).with_source(from_prometheus(query)),
@@ -263,8 +245,7 @@ impl QueueDepth {
         let Some(target) = self.target_depth else {
             return Err(ConfigError::new("targetDepth", "must be given, above 0"));
         };
-        let target =
-            Target::average_value(target).map_err(|error| ConfigError::new("targetDepth", error.to_string()))?;
+        let target = Target::average_value(target).map_err(at("targetDepth"))?;
         let query = self.prometheus_query.clone().unwrap_or_else(|| QUEUE.to_owned());
         Ok(Read {
             metric: Metric::new("queue", target).with_source(from_prometheus(query)),
@@ -275,14 +256,9 @@ impl QueueDepth {
     }
 }
 
-enum AlgorithmNote {
-    Changed(String, &'static str, String),
-    Lost(String, String),
-}
-
 impl Spec {
     /// What decides, for metrics of these `names`.
-    fn algorithm(&self, names: &[String]) -> Result<(AlgorithmSpec, Vec<AlgorithmNote>), ConfigError> {
+    fn algorithm(&self, names: &[String]) -> Result<(AlgorithmSpec, Vec<Note>), ConfigError> {
         let mut notes = Vec::new();
         let given = self.algorithm.as_ref();
         let name = given.and_then(|algorithm| algorithm.name.as_deref()).unwrap_or("MaxRatio");
@@ -299,8 +275,7 @@ impl Spec {
             config.insert("tolerance".to_owned(), json!(tolerance));
         }
         let weights = given.and_then(|algorithm| algorithm.weights.as_deref()).unwrap_or_default();
-        let changed =
-            |text: &str| AlgorithmNote::Changed("spec.algorithm".to_owned(), "spec.algorithm", text.to_owned());
+        let changed = |text: &str| Note::changed("spec.algorithm", "spec.algorithm", text);
         match own {
             Some("max-ratio") => notes.push(changed(
                 "it scales down too; theirs begins at a ratio of 1 and never does (ratioFloor: 1 is the same)",
@@ -320,15 +295,14 @@ impl Spec {
                 }
                 let by_name = names.iter().zip(weights).map(|(name, weight)| (name.clone(), json!(weight)));
                 config.insert("weights".to_owned(), Value::Object(by_name.collect()));
-                notes.push(AlgorithmNote::Changed(
-                    "spec.algorithm.weights".to_owned(),
+                notes.push(Note::changed(
+                    "spec.algorithm.weights",
                     "spec.algorithm",
                     "weights go by the metric's name; there by the place in p99, p95, gpu, queue, and onto another one when \
-                     a reading is missing"
-                        .to_owned(),
+                     a reading is missing",
                 ));
                 for index in names.len()..weights.len() {
-                    notes.push(AlgorithmNote::Lost(
+                    notes.push(Note::lost(
                         format!("spec.algorithm.weights[{index}]"),
                         format!("there are {} metrics, and no metric for this weight", names.len()),
                     ));
@@ -342,7 +316,7 @@ impl Spec {
         }
         if own != Some("weighted-ratio") && !weights.is_empty() {
             let text = format!("only WeightedRatio has weights; {name} looks at none");
-            notes.push(AlgorithmNote::Lost("spec.algorithm.weights".to_owned(), text));
+            notes.push(Note::lost("spec.algorithm.weights", text));
         }
         let config = if config.is_empty() { Value::Null } else { Value::Object(config) };
         Ok((AlgorithmSpec::named(own.unwrap_or(name), config), notes))
@@ -401,9 +375,8 @@ impl Spec {
                 "it survives a restart, and doesn't hold back a count that is outside the bounds",
             );
         }
-        for (name, config) in stages {
-            conversion.policy.spec = conversion.policy.spec.clone().with_stage(name, config);
-        }
+        let stages = stages.into_iter().map(|(name, config)| StageSpec { name: name.to_owned(), config });
+        conversion.policy.spec.stages.extend(stages);
         Ok(())
     }
 }

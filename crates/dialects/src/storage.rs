@@ -8,7 +8,7 @@ use setpoint::{
     parse_config,
 };
 
-use crate::conversion::Conversion;
+use crate::conversion::{Conversion, at};
 use crate::dialect::Dialect;
 
 /// A request to create an autoscaler, as the guide has it.
@@ -165,7 +165,7 @@ impl Request {
             // A GPU's percentage is measured, and not a part of what an instance asked for.
             let of_requests = kind == MetricKind::Resource;
             let target = if of_requests { Target::utilization(value) } else { Target::average_value(value) };
-            let target = target.map_err(|error| ConfigError::new(field, error.to_string()))?;
+            let target = target.map_err(at(field))?;
             metrics.push(Metric::new(name, target).with_kind(kind));
         }
         if metrics.is_empty() {

@@ -24,6 +24,18 @@ impl Language {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Rust, Self::Python, Self::JavaScript, Self::Go, Self::C];
 
+    /// Its name in options, folders and JSON.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Rust => "rust",
+            Self::Python => "python",
+            Self::JavaScript => "js",
+            Self::Go => "go",
+            Self::C => "c",
+        }
+    }
+
     /// The files of which each shows that a project is in this language.
     const fn signs(self) -> &'static [&'static str] {
         match self {

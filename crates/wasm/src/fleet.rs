@@ -47,7 +47,6 @@ use crate::seat::Recipe;
 pub struct Fleet {
     plugin: Plugin,
     recipe: Arc<Recipe>,
-    capabilities: BTreeSet<Capability>,
     members: Vec<PluginAlgorithm>,
     /// Until a batch has failed that no workload alone was to blame for.
     in_batches: bool,
@@ -132,7 +131,6 @@ impl Fleet {
             in_batches: in_batches(plugin, &recipe),
             plugin: plugin.clone(),
             recipe,
-            capabilities: capabilities.clone(),
             members: Vec::new(),
             room: Room::default(),
         })
@@ -199,8 +197,6 @@ impl Fleet {
     pub fn replace(&mut self, next: &Plugin) -> Result<Replacement, ReplaceError> {
         reload::fits(&self.plugin, next)?;
         let (aside, successor) = (next.aside(), next.in_place_of(&self.plugin));
-        let metrics = &self.recipe.metrics;
-        aside.needs().check(aside.name(), metrics, &self.capabilities).map_err(ReplaceError::Needs)?;
         reload::try_out(&aside, &self.recipe, Sample::default())?;
         for member in &self.members {
             reload::try_out(&aside, &self.recipe, Sample { state: member.last_good.clone(), look: None })?;

@@ -20,6 +20,7 @@ pub(crate) struct Recipe {
     pub(crate) mode: Mode,
     pub(crate) config: Box<str>,
     pub(crate) metrics: Box<[Metric]>,
+    pub(crate) capabilities: BTreeSet<Capability>,
     grants: Grants,
 }
 
@@ -34,7 +35,8 @@ impl Recipe {
         // A plugin reads an object; a policy without `config` has none.
         let config = if config.is_null() { "{}".into() } else { config.to_string() };
         let grants = Grants::new(&plugin.host, capabilities);
-        Self { mode, config: config.into_boxed_str(), metrics: metrics.into(), grants }
+        let capabilities = capabilities.clone();
+        Self { mode, config: config.into_boxed_str(), metrics: metrics.into(), capabilities, grants }
     }
 }
 

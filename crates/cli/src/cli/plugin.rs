@@ -17,6 +17,8 @@ pub(crate) enum PluginCommand {
     Inspect(InspectArguments),
     /// Find out whether plugins keep the laws of algorithms, within the limits of their host
     Check(CheckArguments),
+    /// Time a plugin on this machine, beside an algorithm of the library
+    Bench(BenchArguments),
 }
 
 /// In which language.
@@ -135,6 +137,33 @@ pub(crate) struct CheckArguments {
     /// On how many sequences each law is tried
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) cases: u32,
+    /// Print everything as JSON, and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  setpoint plugin bench per-replica.wasm
+  setpoint plugin bench per-replica.wasm --config '{\"perReplica\": 100}' --metrics 3,64
+  setpoint plugin bench per-replica.wasm --json | jq '.decisions[] | {what, times_native}'
+
+Each decision is timed in turn with one of the library's own `max-ratio`: compare the ratios of two
+machines, not their microseconds. Figures of a build without optimizations say nothing.")]
+pub(crate) struct BenchArguments {
+    /// The plugin
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Its configuration, as JSON [default: none]
+    #[arg(long, value_name = "JSON")]
+    pub(crate) config: Option<String>,
+    /// How many metrics a look has; at least as many as the plugin needs
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [1, 3, 8, 64],
+          value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) metrics: Vec<u16>,
+    /// How long each figure is measured, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub(crate) millis: u64,
     /// Print everything as JSON, and nothing else
     #[arg(long)]
     pub(crate) json: bool,

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::language_name;
 use super::shell::quoted;
 use crate::cli::plugin::BuildArguments;
 use crate::error::BadInput;
@@ -36,7 +35,7 @@ pub(crate) fn run(arguments: &BuildArguments) -> Result<(), BadInput> {
     let made = Made {
         bytes: built.component.len(),
         name: built.name,
-        language: language_name(built.language),
+        language: built.language.id(),
         contract: built.contract,
         next: vec![format!("setpoint plugin check {}", quoted(&shown))],
         algorithm: in_policy(&file, ""),

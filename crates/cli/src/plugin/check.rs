@@ -6,14 +6,12 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::Value;
-use setpoint::{
-    AlgorithmFactory as _, AlgorithmSpec, ConfigError, Observation, Reading, Registry, ScalingAlgorithm as _, Target,
-    Timestamp, Trace,
-};
+use setpoint::{AlgorithmSpec, ConfigError, Observation, ScalingAlgorithm as _, Timestamp, Trace};
 use setpoint_testkit::laws::{self, Subject, Verdict};
 use setpoint_testkit::looks;
 use setpoint_wasm::{Plugin, PluginHost};
 
+use super::{REPLICAS, needed, readings, registry, spec};
 use crate::catalog::read_component;
 use crate::check::Check;
 use crate::cli::plugin::CheckArguments;
@@ -57,10 +55,7 @@ struct Limit {
 }
 
 pub(crate) fn run(arguments: &CheckArguments) -> Result<Check, BadInput> {
-    let config = match &arguments.config {
-        None => Value::Null,
-        Some(text) => serde_json::from_str(text).map_err(|error| BadInput::at("--config", error))?,
-    };
+    let config = super::config(arguments.config.as_deref())?;
     let host = super::host()?;
     let mut files = Vec::new();
     for file in &arguments.files {
@@ -111,23 +106,6 @@ fn check(host: &PluginHost, file: &Path, bytes: &[u8], config: &Value, arguments
     checked.passed =
         checked.laws.iter().all(|law| law.verdict != "broken") && checked.limits.iter().all(|limit| limit.within);
     checked
-}
-
-fn registry(plugin: &Plugin) -> Registry {
-    let mut registry = Registry::empty();
-    registry.register_algorithm(plugin.name().to_owned(), plugin.clone()).expect("there is no other");
-    registry
-}
-
-/// A policy of it alone, that grants what it can't do without.
-fn spec(plugin: &Plugin, config: &Value) -> AlgorithmSpec {
-    let mut spec = AlgorithmSpec::named(plugin.name(), config.clone());
-    spec.capabilities = plugin.needs().requires.iter().map(|(capability, _)| *capability).collect();
-    spec
-}
-
-fn needed(plugin: &Plugin) -> Vec<String> {
-    plugin.needs().metrics.iter().map(|need| need.name.clone()).collect()
 }
 
 fn judge(plugin: &Plugin, config: &Value, arguments: &CheckArguments) -> Vec<Law> {
@@ -185,17 +163,8 @@ fn measure(plugin: &Plugin, config: &Value) -> Result<Used, ConfigError> {
     let mut settled = 0;
     let begin = Instant::now();
     for number in 0..SETTLED + MORE {
-        // Between a half and three halves of the target, no two looks in a row alike.
-        let load = 0.5 + f64::from(number * 37 % 64) / 64.0;
-        let readings: Vec<Reading<'_>> = metrics
-            .iter()
-            .map(|metric| match metric.target {
-                Target::Value(target) => Reading::Value(target.get() * load),
-                Target::AverageValue(target) => Reading::Value(target.get() * load * 10.0),
-                Target::Utilization(target) => Reading::Value(target.get() * load),
-            })
-            .collect();
-        let look = Observation::new(Timestamp::from_millis(i64::from(number) * 15_000), 10, &readings);
+        let readings = readings(&metrics, number);
+        let look = Observation::new(Timestamp::from_millis(i64::from(number) * 15_000), REPLICAS, &readings);
         // Whether it should have answered is for the laws to say.
         let _ = algorithm.evaluate(&look, &mut Trace::off());
         state.clear();

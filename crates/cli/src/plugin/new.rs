@@ -10,7 +10,6 @@ use setpoint_guest_build::Language;
 
 use self::template::Template;
 use super::build::in_policy;
-use super::language_name;
 use super::shell::quoted;
 use crate::cli::plugin::NewArguments;
 use crate::error::BadInput;
@@ -52,7 +51,7 @@ pub(crate) fn run(arguments: &NewArguments) -> Result<(), BadInput> {
         algorithm: in_policy(Path::new(&component), ", config: { headroom: 0.2 }"),
         folder: folder.display().to_string(),
         name: name.clone(),
-        language: language_name(language),
+        language: language.id(),
         sdk: sdk.as_ref().and_then(|sdk| sdk.path.clone()),
         files: template.paths(),
     };

@@ -226,3 +226,49 @@ fn hostile_files_are_told_from_good_ones() {
         );
     }
 }
+
+#[test]
+fn bench_times_loads_and_decisions_beside_the_library_s_own() {
+    let folder = Folder::new();
+    folder.write("good.wasm", guests::component("capped-smooth-ratio"));
+    let ran = folder.run(&["plugin", "bench", "good.wasm", "--millis", "1", "--metrics", "2,1", "--json"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    let report = json(&ran);
+    assert_eq!(report["name"], "capped-smooth-ratio-plugin");
+    let figures = |list: &str| -> Vec<(String, bool)> {
+        let figures = report[list].as_array().expect("a list").iter();
+        let figure = |figure: &Value| {
+            let (median, least) =
+                (figure["median_ns"].as_f64().expect("a time"), figure["least_ns"].as_f64().expect("a time"));
+            assert!(median >= least && least > 0.0, "{figure}");
+            (
+                figure["what"].as_str().expect("words").to_owned(),
+                figure["times_native"].as_f64().is_some_and(|times| times > 0.0),
+            )
+        };
+        figures.map(figure).collect()
+    };
+    let named =
+        |list: &[&str], beside: bool| -> Vec<_> { list.iter().map(|what| ((*what).to_owned(), beside)).collect() };
+    assert_eq!(figures("loads"), named(&["compiled anew", "from the cache"], false));
+    let decisions = [
+        "warm, 1 metric",
+        "warm, 2 metrics",
+        "in a store of its own, 3 metrics",
+        "a new instance for it, 3 metrics",
+        "one of 1000 in one call, 3 metrics",
+    ];
+    assert_eq!(figures("decisions"), named(&decisions, true));
+}
+
+#[test]
+fn what_gives_no_answer_has_no_cost() {
+    let folder = Folder::new();
+    folder.write("bad.wasm", guests::component("hostile"));
+    let ran = folder.run(&["plugin", "bench", "bad.wasm", "--config", "\"nan\"", "--millis", "1"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert!(ran.err.contains("bad.wasm: it gives no answer that could be timed: "), "{}", ran.err);
+    let ran = folder.run(&["plugin", "bench", "bad.wasm", "--config", "{"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert!(ran.err.contains("--config: "), "{}", ran.err);
+}

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ScalingAlgorithm;
 use super::ratio::{Ratios, WhenMissing};
-use crate::config::{ConfigError, near_miss};
+use crate::config::ConfigError;
 use crate::failure::EvaluateError;
 use crate::metric::Metric;
 use crate::observation::Observation;
@@ -64,13 +64,7 @@ impl WeightedRatio {
     /// [`ConfigError`] when a weight names a metric that is not among `metrics`.
     pub fn new(metrics: &[Metric], config: &WeightedRatioConfig) -> Result<Self, ConfigError> {
         for name in config.weights.keys() {
-            if !metrics.iter().any(|metric| metric.name == *name) {
-                let known: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
-                return Err(ConfigError::new(
-                    format!("weights.{name}"),
-                    format!("no metric is called {name:?}; {}", near_miss(name, &known)),
-                ));
-            }
+            Metric::called(name, metrics, &format!("weights.{name}"))?;
         }
         let weight = |metric: &Metric| config.weights.get(&metric.name).map_or(1.0, |weight| weight.get());
         Ok(Self {

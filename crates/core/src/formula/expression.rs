@@ -86,9 +86,35 @@ const LONGEST_TEXT: usize = 4096;
 /// A chain of operators is a tree as deep as it is long.
 const MOST_OPERATORS: usize = 256;
 
-const FUNCTIONS: [&str; 17] = [
-    "abs", "all", "any", "avg", "ceil", "count", "float", "floor", "int", "len", "max", "mean", "median", "min",
-    "none", "round", "sum",
+/// What a name before a parenthesis means.
+#[derive(Clone, Copy, Debug)]
+enum Call {
+    /// Of one number.
+    One(Unary),
+    /// Of several, or of a list.
+    Several(Function),
+    /// Of a list and a predicate.
+    Counting(Quantifier),
+}
+
+const CALLS: [(&str, Call); 17] = [
+    ("abs", Call::One(Unary::Abs)),
+    ("all", Call::Counting(Quantifier::All)),
+    ("any", Call::Counting(Quantifier::Any)),
+    ("avg", Call::Several(Function::Mean)),
+    ("ceil", Call::One(Unary::Ceil)),
+    ("count", Call::Counting(Quantifier::Count)),
+    ("float", Call::One(Unary::Same)),
+    ("floor", Call::One(Unary::Floor)),
+    ("int", Call::One(Unary::Truncate)),
+    ("len", Call::Several(Function::Length)),
+    ("max", Call::Several(Function::Max)),
+    ("mean", Call::Several(Function::Mean)),
+    ("median", Call::Several(Function::Median)),
+    ("min", Call::Several(Function::Min)),
+    ("none", Call::Counting(Quantifier::None)),
+    ("round", Call::One(Unary::Round)),
+    ("sum", Call::Several(Function::Sum)),
 ];
 
 impl Expression {
@@ -123,15 +149,12 @@ impl Node {
             Self::Metric(index) => read(*index).ok_or(NoNumber::Unusable(*index))?,
             Self::Member => member,
             Self::Unary(operator, of) => operator.apply(of.evaluate(read, member)?),
-            Self::Binary(Binary::And, left, right) => {
-                truth(left.evaluate(read, member)? != 0.0 && right.evaluate(read, member)? != 0.0)
-            }
-            Self::Binary(Binary::Or, left, right) => {
-                truth(left.evaluate(read, member)? != 0.0 || right.evaluate(read, member)? != 0.0)
-            }
-            Self::Binary(operator, left, right) => {
-                operator.apply(left.evaluate(read, member)?, right.evaluate(read, member)?)
-            }
+            Self::Binary(operator, left, right) => match (operator, left.evaluate(read, member)?) {
+                // What the right side would read is not needed.
+                (Binary::And, 0.0) => truth(false),
+                (Binary::Or, left) if left != 0.0 => truth(true),
+                (operator, left) => operator.apply(left, right.evaluate(read, member)?),
+            },
             Self::Choice(condition, yes, no) => {
                 let chosen = if condition.evaluate(read, member)? != 0.0 { yes } else { no };
                 chosen.evaluate(read, member)?
@@ -281,11 +304,16 @@ impl<'a> Parser<'a> {
         if self.take(token) { Ok(()) } else { Err(self.wrong(&format!("expected `{token}`"))) }
     }
 
-    fn choice(&mut self) -> Result<Node, ConfigError> {
+    fn one_deeper(&mut self) -> Result<(), ConfigError> {
         self.depth += 1;
-        if self.depth > DEEPEST {
-            return Err(self.wrong(&format!("nested more than {DEEPEST} deep")));
+        if self.depth <= DEEPEST {
+            return Ok(());
         }
+        Err(self.wrong(&format!("nested more than {DEEPEST} deep")))
+    }
+
+    fn choice(&mut self) -> Result<Node, ConfigError> {
+        self.one_deeper()?;
         let condition = self.binary(0)?;
         let node = if self.take("??") {
             return Err(self.wrong("`??` is not supported: a metric without a reading makes none of the whole"));
@@ -333,10 +361,7 @@ impl<'a> Parser<'a> {
     fn unary(&mut self) -> Result<Node, ConfigError> {
         for (token, operator) in [("-", Unary::Minus), ("+", Unary::Same), ("!", Unary::Not), ("not", Unary::Not)] {
             if self.take(token) {
-                self.depth += 1;
-                if self.depth > DEEPEST {
-                    return Err(self.wrong(&format!("nested more than {DEEPEST} deep")));
-                }
+                self.one_deeper()?;
                 let of = self.unary()?;
                 self.depth -= 1;
                 return Ok(Node::Unary(operator, Box::new(of)));
@@ -422,48 +447,29 @@ impl<'a> Parser<'a> {
 
     fn call(&mut self, name: &str, start: usize) -> Result<Node, ConfigError> {
         self.expect("(")?;
-        let unary = match name {
-            "abs" => Some(Unary::Abs),
-            "ceil" => Some(Unary::Ceil),
-            "floor" => Some(Unary::Floor),
-            "round" => Some(Unary::Round),
-            "int" => Some(Unary::Truncate),
-            "float" => Some(Unary::Same),
-            _ => None,
+        let Some((_, call)) = CALLS.iter().find(|(known, _)| *known == name) else {
+            let hint = near_miss(name, &CALLS.map(|(known, _)| known));
+            self.at = start;
+            return Err(self.wrong(&format!("no function is called `{name}` ({hint})")));
         };
-        if let Some(operator) = unary {
-            let of = self.choice()?;
-            self.expect(")")?;
-            return Ok(Node::Unary(operator, Box::new(of)));
-        }
-        let function = match name {
-            "min" => Some(Function::Min),
-            "max" => Some(Function::Max),
-            "sum" => Some(Function::Sum),
-            "mean" | "avg" => Some(Function::Mean),
-            "median" => Some(Function::Median),
-            "len" => Some(Function::Length),
-            _ => None,
-        };
-        if let Some(function) = function {
-            let bare = self.peek() != Some('[');
-            let list = if bare { self.members(")")? } else { self.list()? };
-            self.expect(")")?;
-            return Ok(Node::Of(function, list));
-        }
-        let quantifier = match name {
-            "count" => Quantifier::Count,
-            "any" => Quantifier::Any,
-            "all" => Quantifier::All,
-            "none" => Quantifier::None,
-            _ => {
-                let hint = near_miss(name, &FUNCTIONS);
-                self.at = start;
-                return Err(self.wrong(&format!("no function is called `{name}` ({hint})")));
+        let node = match *call {
+            Call::One(operator) => Node::Unary(operator, Box::new(self.choice()?)),
+            Call::Several(function) => {
+                let bare = self.peek() != Some('[');
+                Node::Of(function, if bare { self.members(")")? } else { self.list()? })
+            }
+            Call::Counting(quantifier) => {
+                let list = self.list()?;
+                self.expect(",")?;
+                Node::Counted(quantifier, list, Box::new(self.predicate()?))
             }
         };
-        let list = self.list()?;
-        self.expect(",")?;
+        self.expect(")")?;
+        Ok(node)
+    }
+
+    /// In braces or without.
+    fn predicate(&mut self) -> Result<Node, ConfigError> {
         let braces = self.take("{");
         let outer = std::mem::replace(&mut self.in_predicate, true);
         let predicate = self.choice()?;
@@ -471,8 +477,7 @@ impl<'a> Parser<'a> {
         if braces {
             self.expect("}")?;
         }
-        self.expect(")")?;
-        Ok(Node::Counted(quantifier, list, Box::new(predicate)))
+        Ok(predicate)
     }
 
     fn list(&mut self) -> Result<Vec<Node>, ConfigError> {

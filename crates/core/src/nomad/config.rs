@@ -11,7 +11,7 @@ use super::strategy::Strategy;
 use super::target_value::TargetValueConfig;
 use super::threshold::ThresholdConfig;
 use super::window::Recent;
-use crate::config::{ConfigError, near_miss};
+use crate::config::ConfigError;
 use crate::metric::Metric;
 
 /// A check of a policy.
@@ -79,14 +79,9 @@ impl StrategyConfig {
 
 /// The metric of this name; the first, where none is named.
 fn eye(name: Option<&str>, metrics: &[Metric]) -> Result<Eye, ConfigError> {
-    let found = match name {
-        None => metrics.first().map(|metric| (0, metric)),
-        Some(name) => metrics.iter().enumerate().find(|(_, metric)| metric.name == name),
+    let (index, metric) = match (name, metrics.first()) {
+        (None, Some(first)) => (0, first),
+        (name, _) => Metric::called(name.unwrap_or_default(), metrics, "metric")?,
     };
-    let (index, metric) = found.ok_or_else(|| {
-        let known: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
-        let name = name.unwrap_or_default();
-        ConfigError::new("metric", format!("no metric is called {name:?}; {}", near_miss(name, &known)))
-    })?;
     Ok(Eye::on(index, metric.terms()))
 }

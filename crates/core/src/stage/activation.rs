@@ -7,12 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::algorithm::ScalingAlgorithm;
 use crate::bounds::Bounds;
-use crate::config::{ConfigError, near_miss, parse_config};
+use crate::config::ConfigError;
 use crate::failure::EvaluateError;
 use crate::metric::Metric;
 use crate::observation::Observation;
 use crate::proposal::{Need, Proposal};
-use crate::registry::{Description, Setup, StageFactory};
 use crate::state::{StateError, StateReader, write_time};
 use crate::time::{Span, Timestamp};
 use crate::trace::{Direction, Effect, Hold, Reason, Trace};
@@ -91,11 +90,7 @@ impl<A: ScalingAlgorithm> Activation<A> {
     pub fn new(inner: A, metrics: &[Metric], config: &ActivationConfig) -> Result<Self, ConfigError> {
         for (name, threshold) in &config.thresholds {
             let field = format!("thresholds.{name}");
-            if !metrics.iter().any(|metric| metric.name == *name) {
-                let known: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
-                let message = format!("no metric is called {name:?}; {}", near_miss(name, &known));
-                return Err(ConfigError::new(field, message));
-            }
+            Metric::called(name, metrics, &field)?;
             if !threshold.is_finite() {
                 return Err(ConfigError::new(field, format!("must be a finite number, got {threshold}")));
             }
@@ -209,23 +204,5 @@ impl<A: ScalingAlgorithm> ScalingAlgorithm for Activation<A> {
         self.inner.restore(reader.rest())?;
         self.last_active = last_active;
         Ok(())
-    }
-}
-
-/// Makes the stage, which has to know the metrics.
-pub(crate) struct ActivationFactory;
-
-impl StageFactory for ActivationFactory {
-    fn describe(&self) -> Description {
-        let schema = schemars::schema_for!(ActivationConfig).to_value();
-        Description::new("idle while no metric is above its threshold: to zero, and back", schema)
-    }
-
-    fn wrap(
-        &self,
-        inner: Box<dyn ScalingAlgorithm>,
-        setup: &Setup<'_>,
-    ) -> Result<Box<dyn ScalingAlgorithm>, ConfigError> {
-        Ok(Box::new(Activation::new(inner, setup.metrics, &parse_config(setup.config)?)?))
     }
 }

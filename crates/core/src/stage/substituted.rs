@@ -4,12 +4,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::algorithm::ScalingAlgorithm;
-use crate::config::{ConfigError, near_miss, parse_config};
+use crate::config::ConfigError;
 use crate::failure::EvaluateError;
 use crate::metric::{Metric, Reading, Target};
 use crate::observation::Observation;
 use crate::proposal::Proposal;
-use crate::registry::{Description, Setup, StageFactory};
 use crate::state::{StateError, StateReader};
 use crate::trace::{Effect, Reason, Trace};
 
@@ -96,11 +95,7 @@ impl<A: ScalingAlgorithm> Substituted<A> {
         };
         for (index, name) in config.metrics.iter().enumerate() {
             let field = format!("metrics[{index}]");
-            let Some(metric) = metrics.iter().find(|metric| metric.name == *name) else {
-                let known: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
-                let message = format!("no metric is called {name:?}; {}", near_miss(name, &known));
-                return Err(ConfigError::new(field, message));
-            };
+            let (_, metric) = Metric::called(name, metrics, &field)?;
             if target(metric).is_none() {
                 let message = format!(
                     "`{name}` can't be substituted: only one number for all instances with a target of averageValue says how many it asks for"
@@ -185,23 +180,5 @@ impl<A: ScalingAlgorithm> ScalingAlgorithm for Substituted<A> {
             metric.failures = failures;
         }
         Ok(())
-    }
-}
-
-/// Makes the stage, which has to know the metrics.
-pub(crate) struct SubstitutedFactory;
-
-impl StageFactory for SubstitutedFactory {
-    fn describe(&self) -> Description {
-        let schema = schemars::schema_for!(SubstitutedConfig).to_value();
-        Description::new("what a metric that has failed for too long is taken to ask for, as KEDA's fallback", schema)
-    }
-
-    fn wrap(
-        &self,
-        inner: Box<dyn ScalingAlgorithm>,
-        setup: &Setup<'_>,
-    ) -> Result<Box<dyn ScalingAlgorithm>, ConfigError> {
-        Ok(Box::new(Substituted::new(inner, setup.metrics, &parse_config(setup.config)?)?))
     }
 }

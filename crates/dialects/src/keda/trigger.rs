@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
-use setpoint::{ConfigError, Metric, MetricKind, MetricSource, PrometheusQuery, Quantity, Target, near_miss};
+use setpoint::{
+    ConfigError, Metric, MetricKind, MetricSource, PrometheusQuery, Quantity, QuantityError, Target, near_miss,
+};
+
+use crate::conversion::at;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -113,7 +117,7 @@ impl Trigger {
                 return Err(ConfigError::new("metricType", "must be AverageValue or Value for a prometheus trigger"));
             }
         };
-        let target = target.map_err(|error| ConfigError::new("metadata.threshold", error.to_string()))?;
+        let target = target.map_err(at("metadata.threshold"))?;
         let mut changed = Vec::new();
         if self.text("ignoreNullValues").as_deref() != Some("false") {
             changed.push((
@@ -149,12 +153,10 @@ impl Trigger {
                 return Err(ConfigError::new("metadata.type", format!("unknown value `{other}`; {known}")));
             }
         };
-        let wrong = |message: String| ConfigError::new("metadata.value", message);
         let target = match kind {
             MetricType::Utilization => Target::utilization(Self::number("value", &value)?),
             MetricType::AverageValue => {
-                let amount: Quantity =
-                    value.parse().map_err(|error: setpoint::QuantityError| wrong(error.to_string()))?;
+                let amount: Quantity = value.parse().map_err(at::<QuantityError>("metadata.value"))?;
                 Target::average_value(amount.approximate())
             }
             MetricType::Value => {
@@ -164,7 +166,7 @@ impl Trigger {
                 ));
             }
         };
-        let target = target.map_err(|error| wrong(error.to_string()))?;
+        let target = target.map_err(at("metadata.value"))?;
         let container = self.text("containerName").filter(|name| !name.is_empty());
         let mut metric = Metric::new(self.called(taken), target).with_kind(MetricKind::Resource);
         metric.resource = (metric.name != self.kind || container.is_some()).then(|| self.kind.clone());

@@ -1,13 +1,12 @@
 //! A plugin, whichever version of it runs.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use setpoint::{
-    AlgorithmFactory, Capability, ConfigError, Description, EvaluateError, Needs, Observation, Proposal,
-    ScalingAlgorithm, Setup, StateError, Trace,
+    AlgorithmFactory, ConfigError, Description, EvaluateError, Needs, Observation, Proposal, ScalingAlgorithm, Setup,
+    StateError, Trace,
 };
 
 use super::trial::{self, Sample};
@@ -59,7 +58,6 @@ struct State {
 /// One workload that runs it.
 struct Member {
     recipe: Arc<Recipe>,
-    capabilities: BTreeSet<Capability>,
     /// The last attempt to replace the plugin in which this workload's needs were tried.
     tried_in: AtomicU64,
     body: Mutex<Body>,
@@ -174,7 +172,6 @@ impl LivePlugin {
             }
             let member = Arc::new(Member {
                 recipe,
-                capabilities: setup.capabilities.clone(),
                 tried_in: AtomicU64::new(0),
                 body: Mutex::new(Body { algorithm, looked: None, note: None }),
             });
@@ -204,8 +201,6 @@ impl AlgorithmFactory for LivePlugin {
 
 impl Member {
     fn try_out(&self, aside: &Plugin) -> Result<(), ReplaceError> {
-        let needs = aside.needs();
-        needs.check(aside.name(), &self.recipe.metrics, &self.capabilities).map_err(ReplaceError::Needs)?;
         let sample = lock(&self.body).sample();
         trial::try_out(aside, &self.recipe, sample)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use setpoint::{FailureKind, MAX_REPLICAS, Target, Timestamp};
+use setpoint::{AlgorithmFactory as _, FailureKind, MAX_REPLICAS, Target, Timestamp};
 
 use super::ReplaceError;
 use crate::instance::{Columns, Looked, PluginAlgorithm};
@@ -20,6 +20,7 @@ pub(crate) struct Sample {
 
 /// Whether `aside`, which nobody else uses, can do what a workload needs of it.
 pub(crate) fn try_out(aside: &Plugin, recipe: &Arc<Recipe>, sample: Sample) -> Result<(), ReplaceError> {
+    aside.needs().check(aside.name(), &recipe.metrics, &recipe.capabilities).map_err(ReplaceError::Needs)?;
     let mut trial =
         PluginAlgorithm::new(Arc::clone(aside.inner()), Arc::clone(recipe)).map_err(ReplaceError::Config)?;
     if let Some((looked, _)) = &sample.look {
