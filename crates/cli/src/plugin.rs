@@ -10,7 +10,7 @@ mod shell;
 
 use serde_json::Value;
 use setpoint::{AlgorithmFactory as _, AlgorithmSpec, Metric, Reading, Registry, Target};
-use setpoint_wasm::{Plugin, PluginHost};
+use setpoint_wasm::{Plugin, PluginHost, PluginHostBuilder};
 
 use crate::check::Check;
 use crate::cli::plugin::PluginCommand;
@@ -26,9 +26,8 @@ pub(crate) fn run(command: &PluginCommand) -> Result<Check, BadInput> {
     }
 }
 
-/// A host as policies get it.
-fn host() -> Result<PluginHost, BadInput> {
-    PluginHost::new().map_err(|error| BadInput::at("plugins", format_args!("none can run here: {error}")))
+fn host(builder: PluginHostBuilder) -> Result<PluginHost, BadInput> {
+    builder.build().map_err(|error| BadInput::at("plugins", format_args!("none can run here: {error}")))
 }
 
 /// What `--config` says.

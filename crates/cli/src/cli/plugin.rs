@@ -137,6 +137,9 @@ pub(crate) struct CheckArguments {
     /// On how many sequences each law is tried
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) cases: u32,
+    /// How long a call may take, in milliseconds: more for a machine slower than those it is meant for
+    #[arg(long, value_name = "MS", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub(crate) deadline: u64,
     /// Print everything as JSON, and nothing else
     #[arg(long)]
     pub(crate) json: bool,

@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<(), BadInput> {
     let file = &arguments.file;
     let bytes = read_component(file).map_err(|error| BadInput::file(file, "read", &error))?;
     let config = super::config(arguments.config.as_deref())?;
-    let host = super::host()?;
+    let host = super::host(PluginHost::builder())?;
     let refused = |error: &dyn std::fmt::Display| BadInput::at(file.display(), error);
     let plugin = Plugin::load(&host, &bytes).map_err(|error| refused(&error))?;
     let budget = Duration::from_millis(arguments.millis);

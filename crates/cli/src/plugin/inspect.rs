@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::Value;
 use setpoint::AlgorithmFactory as _;
-use setpoint_wasm::Plugin;
+use setpoint_wasm::{Plugin, PluginHost};
 
 use crate::catalog::read_component;
 use crate::cli::plugin::InspectArguments;
@@ -48,7 +48,8 @@ struct WantedCapability {
 pub(crate) fn run(arguments: &InspectArguments) -> Result<(), BadInput> {
     let file = &arguments.file;
     let bytes = read_component(file).map_err(|error| BadInput::file(file, "read", &error))?;
-    let plugin = Plugin::load(&super::host()?, &bytes).map_err(|error| BadInput::at(file.display(), error))?;
+    let plugin = Plugin::load(&super::host(PluginHost::builder())?, &bytes)
+        .map_err(|error| BadInput::at(file.display(), error))?;
     let description = plugin.describe();
     let inspected = Inspected {
         file: file.display().to_string(),

@@ -24,7 +24,9 @@ fn guest(language: &str) -> Option<(Registry, String)> {
     let component = fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     // An engine or an interpreter is a hundred times what a plugin is otherwise, this build's compiler is slower than a
     // released one, and other tests want the machine too.
-    let host = PluginHost::builder().compile_time(Duration::from_secs(600)).build().expect("a host");
+    let patience = Duration::from_secs(600);
+    let host = PluginHost::builder().compile_time(patience).init_deadline(patience).deadline(patience).build();
+    let host = host.expect("a host");
     let plugin = Plugin::load(&host, &component).expect("a good component");
     let name = plugin.name().to_owned();
     assert_eq!(name, format!("capped-smooth-ratio-{language}"));
