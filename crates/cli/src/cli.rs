@@ -38,7 +38,7 @@ pub(crate) enum Command {
     Conformance(ConformanceArguments),
     /// List the algorithms and stages that policies can name
     Algorithms(AlgorithmsArguments),
-    /// Look into plugins, and put them to the test
+    /// Make plugins, look into them, and put them to the test
     #[command(subcommand)]
     Plugin(PluginCommand),
     /// Print the JSON Schema of a document

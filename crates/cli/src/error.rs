@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use setpoint_guest_build::BuildError;
 use setpoint_sim::LoadError;
 
 /// Input that can't be used: one message that names file, line or field.
@@ -12,6 +13,9 @@ pub(crate) enum BadInput {
     /// Something in a file or an option.
     #[error("{place}: {problem}")]
     At { place: String, problem: String },
+    /// A plugin's project that can't be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// A load that can't be had.
     #[error("{}", chain(.0))]
     Load(#[from] LoadError),

@@ -2,8 +2,11 @@
 #![doc = include_str!("../docs/plugin.md")]
 
 mod bench;
+mod build;
 mod check;
 mod inspect;
+mod new;
+mod shell;
 
 use serde_json::Value;
 use setpoint::{AlgorithmFactory as _, AlgorithmSpec, Metric, Reading, Registry, Target};
@@ -15,6 +18,8 @@ use crate::error::BadInput;
 
 pub(crate) fn run(command: &PluginCommand) -> Result<Check, BadInput> {
     match command {
+        PluginCommand::New(arguments) => new::run(arguments).map(|()| Check::Passed),
+        PluginCommand::Build(arguments) => build::run(arguments).map(|()| Check::Passed),
         PluginCommand::Inspect(arguments) => inspect::run(arguments).map(|()| Check::Passed),
         PluginCommand::Check(arguments) => check::run(arguments),
         PluginCommand::Bench(arguments) => bench::run(arguments).map(|()| Check::Passed),

@@ -13,6 +13,10 @@ pub const BUILT: &str = "SETPOINT_GUESTS";
 /// builds them.
 pub const BUILT_LANGUAGES: &str = "SETPOINT_LANGUAGE_GUESTS";
 
+/// Names the folder in which `cargo xtask guests` builds, for tests that build plugins themselves, in every language: what
+/// was fetched there isn't fetched again.
+pub const TOOLCHAINS: &str = "SETPOINT_TOOLCHAINS";
+
 /// The languages other than Rust in which `guest-plugins/` has `capped-smooth-ratio`.
 pub const LANGUAGES: [&str; 4] = ["c", "go", "js", "python"];
 

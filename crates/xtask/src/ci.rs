@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::process::Command;
 
-use setpoint_testkit::guests::{BUILT, BUILT_LANGUAGES, LANGUAGES};
+use setpoint_testkit::guests::{BUILT, BUILT_LANGUAGES, LANGUAGES, TOOLCHAINS, root};
 
 use crate::{fuzz, guests, wit};
 
@@ -35,6 +35,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
     crate::run(&mut cargo(&["test", "--locked", "--manifest-path", "guest-plugins/Cargo.toml"]))?;
     crate::run(
-        cargo(&["test", "--locked", "--workspace", "--test", "it"]).env(BUILT_LANGUAGES, &built).env(BUILT, built),
+        cargo(&["test", "--locked", "--workspace", "--test", "it"])
+            .env(BUILT_LANGUAGES, &built)
+            .env(BUILT, built)
+            .env(TOOLCHAINS, std::path::absolute(guests::workshops(&root()))?),
     )
 }

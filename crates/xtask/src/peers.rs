@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use setpoint_guest_build::cargo_for;
 use setpoint_testkit::guests::root;
 
-use crate::guests::{target_folder, toolchain};
+use crate::guests::target_folder;
 use crate::run as run_command;
 
 /// Extism runs core modules, and gives them nothing of WASI.
@@ -28,7 +29,7 @@ pub(crate) fn run(arguments: &[&str]) -> anyhow::Result<()> {
 
 fn extism_guest(folder: &Path, target: &Path) -> anyhow::Result<PathBuf> {
     run_command(
-        toolchain(TARGET)?
+        cargo_for(TARGET)?
             .current_dir(folder.join("extism-guest"))
             .args(["build", "--release", "--locked", "--target", TARGET])
             .env("CARGO_TARGET_DIR", target),

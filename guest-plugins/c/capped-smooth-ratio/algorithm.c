@@ -53,6 +53,11 @@ struct outcome algorithm_evaluate(struct algorithm *algorithm, uint32_t current,
   return (struct outcome){true, larger(need, 0.0), newest, average, uncapped};
 }
 
+char *algorithm_words(struct outcome outcome) {
+  if (!outcome.has_need) return text("nothing to go by");
+  return text("ratio %.3f, averaged %.3f, asks for %.2f", outcome.newest, outcome.average, outcome.uncapped);
+}
+
 size_t algorithm_snapshot(const struct algorithm *algorithm, uint8_t state[STATE_MOST]) {
   state[0] = 1;
   state[1] = algorithm->has_average ? 2 : 0;

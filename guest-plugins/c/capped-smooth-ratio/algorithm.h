@@ -8,6 +8,10 @@
 
 #include "config.h"
 
+#define NAME "capped-smooth-ratio-c"
+#define VERSION "0.1.0"
+#define SUMMARY "the largest ratio, exponentially smoothed, in steps of limited size"
+
 // What a reading should be, in the contract's order.
 enum target_kind { TARGET_VALUE, TARGET_AVERAGE_VALUE, TARGET_UTILIZATION };
 
@@ -38,6 +42,9 @@ struct outcome {
 // The proposal for `current` replicas. One entry of `values` a target; `states` may be shorter: 0 is a value.
 struct outcome algorithm_evaluate(struct algorithm *algorithm, uint32_t current, const double *values,
                                   const uint8_t *states, size_t state_count);
+
+// Why, for a person. On the heap.
+char *algorithm_words(struct outcome outcome);
 
 // The state as bytes: a version, then 0 for no average, or 2 and the average, little-endian.
 enum { STATE_MOST = 10 };

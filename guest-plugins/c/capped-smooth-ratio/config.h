@@ -1,9 +1,11 @@
-// The configuration: what it holds, and how it is read from JSON.
+// The configuration: what it holds.
 #ifndef CONFIG_H
 #define CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "fields.h"
 
 struct config {
   // The weight of the newest ratio: (0, 1].
@@ -18,19 +20,10 @@ struct config {
   double ratio_floor;
 };
 
-// Both on the heap. The path is empty for the configuration as a whole.
-struct config_error {
-  char *path;
-  char *message;
-};
-
 // Its JSON Schema.
 extern const char config_schema[];
 
 // Reads `length` bytes of JSON over the defaults. False: `error` says which field is wrong, and why.
 bool config_read(const char *json, size_t length, struct config *config, struct config_error *error);
-
-// As snprintf, into as much heap as it takes.
-char *text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -1,4 +1,4 @@
-// The algorithm as a component: what the contract exports, in terms of algorithm.h.
+// The algorithm as a component: what the contract exports, in terms of algorithm.h. Nothing to change here.
 //
 // Whoever is given a string or a list here owns it: arguments are freed below, results by the bindings once the host
 // has read them.
@@ -9,10 +9,6 @@
 
 #include "algorithm.h"
 #include "bindings/plugin.h"
-
-#define NAME "capped-smooth-ratio-c"
-#define VERSION "0.1.0"
-#define SUMMARY "the largest ratio, exponentially smoothed, in steps of limited size"
 
 // One workload's algorithm, and its state as the host has it.
 struct exports_setpoint_scaling_algorithm_instance_t {
@@ -33,6 +29,8 @@ static plugin_string_t owned(char *string) {
 }
 
 static plugin_list_u8_t copied(const uint8_t *bytes, size_t length) {
+  // Nobody would free an empty one.
+  if (length == 0) return (plugin_list_u8_t){0};
   plugin_list_u8_t list = {allocate(length), length};
   memcpy(list.ptr, bytes, length);
   return list;
@@ -121,9 +119,7 @@ static bool evaluate(exports_setpoint_scaling_algorithm_instance_t *instance,
     answer->proposal.val.need = outcome.need;
   }
   if (look->explain) {
-    answer->reason = owned(outcome.has_need ? text("ratio %.3f, averaged %.3f, asks for %.2f", outcome.newest,
-                                                   outcome.average, outcome.uncapped)
-                                            : text("nothing to go by"));
+    answer->reason = owned(algorithm_words(outcome));
   }
   if (changed(instance)) {
     answer->state.is_some = true;

@@ -1,7 +1,11 @@
 // The algorithm, knowing nothing of WebAssembly.
 
+export const NAME = "capped-smooth-ratio-js";
+export const VERSION = "0.1.0";
+export const SUMMARY = "the largest ratio, exponentially smoothed, in steps of limited size";
+
 /** The largest ratio, exponentially smoothed, in steps of limited size. */
-export class CappedSmoothRatio {
+export class Algorithm {
   #config;
   #targets;
   /** Undefined until there was a ratio. */
@@ -77,4 +81,11 @@ export class CappedSmoothRatio {
     if (state.length > whole) throw new Error(`${state.length - whole} bytes of state are left over`);
     this.#average = average;
   }
+}
+
+/** Why, for a person. */
+export function words(outcome) {
+  if (outcome === undefined) return "nothing to go by";
+  const { newest, average, uncapped } = outcome;
+  return `ratio ${newest.toFixed(3)}, averaged ${average.toFixed(3)}, asks for ${uncapped.toFixed(2)}`;
 }

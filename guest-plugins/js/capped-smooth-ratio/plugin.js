@@ -1,11 +1,9 @@
-// The algorithm as a component: what the contract exports, in terms of algorithm.js.
+// The algorithm as a component: what the contract exports, in terms of algorithm.js and config.js.
+// Nothing to change here.
 
-import { CappedSmoothRatio } from "./algorithm.js";
-import { ConfigError, configSchema, readConfig } from "./config.js";
-
-const NAME = "capped-smooth-ratio-js";
-const VERSION = "0.1.0";
-const SUMMARY = "the largest ratio, exponentially smoothed, in steps of limited size";
+import { Algorithm, NAME, SUMMARY, VERSION, words } from "./algorithm.js";
+import { configSchema, readConfig } from "./config.js";
+import { ConfigError } from "./fields.js";
 
 function describe() {
   return {
@@ -28,7 +26,7 @@ class Instance {
   static create(config, metrics) {
     const instance = new Instance();
     try {
-      instance.#algorithm = new CappedSmoothRatio(readConfig(config), metrics.map((metric) => metric.target));
+      instance.#algorithm = new Algorithm(readConfig(config), metrics.map((metric) => metric.target));
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       throw { path: error.path, message: error.message };
@@ -75,12 +73,6 @@ class Instance {
     this.#known = state;
     return true;
   }
-}
-
-function words(outcome) {
-  if (outcome === undefined) return "nothing to go by";
-  const { newest, average, uncapped } = outcome;
-  return `ratio ${newest.toFixed(3)}, averaged ${average.toFixed(3)}, asks for ${uncapped.toFixed(2)}`;
 }
 
 export const algorithm = { describe, Instance };

@@ -1,21 +1,18 @@
-"""The algorithm as a component: what the contract exports, in terms of scaling.py.
+"""The algorithm as a component: what the contract exports, in terms of scaling.py and config.py.
+Nothing to change here.
 
 The tools look for these classes by name, and for `Instance` in a module named as its interface is.
 """
 
 import math
-from typing import Optional
 
 from componentize_py_types import Err
-from config import ConfigError, config_schema, read_config
-from scaling import CappedSmoothRatio, Outcome, StateError, Target
+from config import config_schema, read_config
+from fields import ConfigError
+from scaling import NAME, SUMMARY, VERSION, Scaling, StateError, Target, words
 from wit_world import exports
 from wit_world.exports.algorithm import Instance as Exported
 from wit_world.imports import types
-
-NAME = "capped-smooth-ratio-python"
-VERSION = "0.1.0"
-SUMMARY = "the largest ratio, exponentially smoothed, in steps of limited size"
 
 
 class Algorithm(exports.Algorithm):
@@ -33,7 +30,7 @@ class Algorithm(exports.Algorithm):
 class Instance(Exported):
     """One workload's algorithm. An Err is an error of the contract; any other exception is a trap."""
 
-    def __init__(self, inner: CappedSmoothRatio):
+    def __init__(self, inner: Scaling):
         self.inner = inner
         # The state as the host has it.
         self.known = b""
@@ -41,7 +38,7 @@ class Instance(Exported):
     @classmethod
     def create(cls, config: str, metrics: list[types.Metric]) -> "Instance":
         try:
-            return cls(CappedSmoothRatio(read_config(config), [target(metric) for metric in metrics]))
+            return cls(Scaling(read_config(config), [target(metric) for metric in metrics]))
         except ConfigError as error:
             raise Err(types.ConfigError(error.path, error.message)) from None
 
@@ -77,9 +74,3 @@ class Instance(Exported):
 
 def target(metric: types.Metric) -> Target:
     return Target(metric.target.value, isinstance(metric.target, types.Target_AverageValue))
-
-
-def words(outcome: Optional[Outcome]) -> str:
-    if outcome is None:
-        return "nothing to go by"
-    return f"ratio {outcome.newest:.3f}, averaged {outcome.average:.3f}, asks for {outcome.uncapped:.2f}"

@@ -1,9 +1,9 @@
-"""The configuration: what it may hold, and how it is read."""
+"""The configuration: what it may hold."""
 
-import json
 import math
-import re
 from dataclasses import dataclass, fields
+
+from fields import Number, read_fields, schema_of
 
 
 @dataclass(frozen=True)
@@ -15,34 +15,6 @@ class Config:
     max_scale_down: float
     tolerance: float
     ratio_floor: float
-
-
-class ConfigError(Exception):
-    """What is wrong with a configuration, and at which field; the path is empty for the whole."""
-
-    def __init__(self, path: str, message: str):
-        super().__init__(message)
-        self.path = path
-        self.message = message
-
-
-@dataclass(frozen=True)
-class Number:
-    """A field that holds a number."""
-
-    description: str
-    default: float
-    allowed: str
-    least: float
-    most: float
-    schema: dict
-    above_least: bool = False
-    percent: bool = True
-
-    def holds(self, value: float) -> bool:
-        if not math.isfinite(value) or (self.above_least and value == self.least):
-            return False
-        return self.least <= value <= self.most
 
 
 # In the order of Config's fields.
@@ -70,75 +42,12 @@ FIELDS = {
 }
 assert len(FIELDS) == len(fields(Config))
 
-PERCENTAGE = re.compile(r"\s*(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*%", re.ASCII)
-
 
 def read_config(text: str) -> Config:
     """The configuration that `text` holds. Raises ConfigError."""
-    values = {name: field.default for name, field in FIELDS.items()}
-    for name, written in parse(text).items():
-        if name not in FIELDS:
-            known = ", ".join(f"`{known}`" for known in FIELDS)
-            raise ConfigError(name, f"unknown field `{name}`; known: {known}")
-        values[name] = read_number(name, written)
-    return Config(*values.values())
-
-
-def parse(text: str) -> dict:
-    def constant(name: str):
-        raise ConfigError("", f"the configuration is not JSON: {name} is no number")
-
-    try:
-        given = json.loads(text, parse_int=float, parse_constant=constant)
-    except ValueError as error:
-        raise ConfigError("", f"the configuration is not JSON: {error}") from None
-    # null is an empty one.
-    if given is None:
-        return {}
-    if not isinstance(given, dict):
-        raise ConfigError("", "the configuration must be an object")
-    return given
-
-
-def read_number(name: str, written: object) -> float:
-    field = FIELDS[name]
-    if isinstance(written, str):
-        percentage = PERCENTAGE.fullmatch(written)
-        if percentage is None:
-            raise not_a_number(name)
-        if not field.percent:
-            raise ConfigError(name, f"{name} must be {field.allowed}, not a percentage")
-        value = float(percentage[1]) / 100.0
-    elif isinstance(written, float):
-        value = written
-        # 50 where 50% was meant would be a step of 5,000 %.
-        if field.percent and value >= 10:
-            advice = f'for a percentage write "{value:g}%"'
-            raise ConfigError(name, f"{name} must be {field.allowed}, got {value:g}: {advice}")
-    else:
-        raise not_a_number(name)
-    if not field.holds(value):
-        raise ConfigError(name, f"{name} must be {field.allowed}, got {value:g}")
-    return value
-
-
-def not_a_number(name: str) -> ConfigError:
-    return ConfigError(name, 'expected a number, or a percentage such as "25%"')
+    return Config(*read_fields(text, FIELDS).values())
 
 
 def config_schema() -> str:
     """The JSON Schema of the configuration."""
-
-    def schema(field: Number) -> dict:
-        number = {"type": "number", **field.schema}
-        if field.percent:
-            number = {"anyOf": [number, {"type": "string", "pattern": "^[0-9]+([.][0-9]+)?%$"}]}
-        return {"description": field.description, **number, "default": field.default}
-
-    return json.dumps({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Config",
-        "type": "object",
-        "properties": {name: schema(field) for name, field in FIELDS.items()},
-        "additionalProperties": False,
-    })
+    return schema_of(FIELDS)

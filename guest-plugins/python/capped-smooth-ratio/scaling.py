@@ -7,6 +7,10 @@ from typing import Optional
 
 from config import Config
 
+NAME = "capped-smooth-ratio-python"
+VERSION = "0.1.0"
+SUMMARY = "the largest ratio, exponentially smoothed, in steps of limited size"
+
 
 @dataclass(frozen=True)
 class Target:
@@ -31,7 +35,7 @@ class StateError(Exception):
     """A state that can't be put back, and why."""
 
 
-class CappedSmoothRatio:
+class Scaling:
     """The largest ratio, exponentially smoothed, in steps of limited size."""
 
     def __init__(self, config: Config, targets: list[Target]):
@@ -97,3 +101,10 @@ class CappedSmoothRatio:
         if len(state) > whole:
             raise StateError(f"{len(state) - whole} bytes of state are left over")
         self.average = average[0] if average else None
+
+
+def words(outcome: Optional[Outcome]) -> str:
+    """Why, for a person."""
+    if outcome is None:
+        return "nothing to go by"
+    return f"ratio {outcome.newest:.3f}, averaged {outcome.average:.3f}, asks for {outcome.uncapped:.2f}"

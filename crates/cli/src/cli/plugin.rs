@@ -3,17 +3,96 @@
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Subcommand, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
+use setpoint_guest_build::Language;
 use setpoint_testkit::laws;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
+    /// Make a plugin's project, which builds as it is
+    New(NewArguments),
+    /// Build a plugin's project, whatever its language
+    Build(BuildArguments),
     /// Say what a plugin is, what it needs and what it wants
     Inspect(InspectArguments),
     /// Find out whether plugins keep the laws of algorithms, within the limits of their host
     Check(CheckArguments),
     /// Time a plugin on this machine, beside an algorithm of the library
     Bench(BenchArguments),
+}
+
+/// In which language.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ProjectLanguage {
+    /// cargo, and the target wasm32-wasip2
+    Rust,
+    /// Python 3.10 or newer
+    Python,
+    /// Node.js 20 or newer, with npm
+    Js,
+    /// Go 1.24 or newer
+    Go,
+    /// clang, and the C library for WASI
+    C,
+}
+
+impl From<ProjectLanguage> for Language {
+    fn from(language: ProjectLanguage) -> Self {
+        match language {
+            ProjectLanguage::Rust => Self::Rust,
+            ProjectLanguage::Python => Self::Python,
+            ProjectLanguage::Js => Self::JavaScript,
+            ProjectLanguage::Go => Self::Go,
+            ProjectLanguage::C => Self::C,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  setpoint plugin new per-replica
+      In Rust. It says how to go on.
+  setpoint plugin new per-replica --lang go --in plugins
+  cd $(setpoint plugin new per-replica --lang python --json | jq -r .folder)
+
+The project holds a small algorithm with a configuration, tests that need no WebAssembly, and a
+README. A folder that exists is left as it is: exit code 2.")]
+pub(crate) struct NewArguments {
+    /// Its name: 1 to 63 of a-z, 0-9 and -, beginning with a letter
+    pub(crate) name: String,
+    /// In which language
+    #[arg(long, value_enum, default_value = "rust")]
+    pub(crate) lang: ProjectLanguage,
+    /// Where the project's folder goes
+    #[arg(long = "in", value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) parent: PathBuf,
+    /// The folder of the crate setpoint-guest, for a plugin in Rust [default: of the checkout in which this program was
+    /// built, where that is still there; else cargo's registry]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) sdk: Option<PathBuf>,
+    /// Print everything as JSON, and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  setpoint plugin build
+  setpoint plugin build plugins/per-replica -o deployed/per-replica.wasm
+  setpoint plugin build --json 2>build.log | jq -r .file
+
+Its files say which language it is in. Standard error has the commands that are run, and what they
+print. A tool that is missing is named, with how to get it: exit code 2.")]
+pub(crate) struct BuildArguments {
+    /// The project's folder
+    #[arg(value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) folder: PathBuf,
+    /// Write the plugin here [default: NAME.wasm in the project's folder]
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+    /// Print everything as JSON, and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

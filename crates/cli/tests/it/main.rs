@@ -10,6 +10,7 @@ mod house;
 mod lint;
 mod manifest;
 mod plugin;
+mod plugin_new;
 mod simulate;
 mod watermark;
 
@@ -18,6 +19,16 @@ use std::process::Output;
 
 use assert_cmd::cargo::CommandCargoExt as _;
 use tempfile::TempDir;
+
+/// The command, as it was built for these tests.
+fn setpoint() -> std::process::Command {
+    std::process::Command::cargo_bin("setpoint").expect("the command is built")
+}
+
+/// Where caches go: not into those of who runs the tests.
+const fn cached() -> &'static str {
+    concat!(env!("CARGO_TARGET_TMPDIR"), "/cache")
+}
 
 /// What a run printed, and how it ended.
 #[derive(Debug)]
@@ -51,14 +62,12 @@ impl Folder {
     }
 
     fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
-        let command = std::process::Command::cargo_bin("setpoint").expect("the command is built");
-        let mut command = assert_cmd::Command::from_std(command);
+        let mut command = assert_cmd::Command::from_std(setpoint());
         let Output { status, stdout, stderr } = command
             .args(arguments)
             .current_dir(self.path())
             .env_remove("NO_COLOR")
-            // Not the cache of who runs the tests.
-            .env("XDG_CACHE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"))
+            .env("XDG_CACHE_HOME", cached())
             .write_stdin(input)
             .output()
             .expect("the command runs");

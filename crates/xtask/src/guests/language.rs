@@ -2,40 +2,22 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context as _, bail};
 use setpoint_testkit::guests::{hash_of, root};
 
-use super::{c, go, js, output, python, target_folder};
+use super::{target_folder, workshops};
 
 /// The plugin that exists in each language.
-pub(super) const NAME: &str = "capped-smooth-ratio";
-
-/// Where one language's guest is built.
-pub(super) struct Workshop {
-    /// A copy of the guest's folder, with the contract in it, as a plugin's author has it.
-    pub(super) folder: PathBuf,
-    /// The component to be.
-    pub(super) component: PathBuf,
-}
-
-type How = fn(&Workshop) -> anyhow::Result<()>;
-
-/// A tool, and how to get it.
-pub(super) struct Tool {
-    pub(super) program: &'static str,
-    pub(super) version: &'static str,
-    pub(super) remedy: &'static str,
-}
+const NAME: &str = "capped-smooth-ratio";
 
 /// Builds the guest in `language` into `target/guests/LANGUAGE/`, unless it is there and of the same sources.
 pub(crate) fn build(language: &str) -> anyhow::Result<()> {
-    let (how, recipe): (How, &[&str]) = match language {
-        "c" => (c::build, &["crates/xtask/src/guests/c.rs", COMPONENT, LOCK]),
-        "go" => (go::build, &["crates/xtask/src/guests/go.rs", COMPONENT, LOCK]),
-        "js" => (js::build, &["crates/xtask/src/guests/js.rs"]),
-        "python" => (python::build, &["crates/xtask/src/guests/python.rs"]),
+    let recipe: &[&str] = match language {
+        "c" => &["crates/guest-build/src/c.rs", COMPONENT, LOCK],
+        "go" => &["crates/guest-build/src/go.rs", COMPONENT, LOCK],
+        "js" => &["crates/guest-build/src/js.rs"],
+        "python" => &["crates/guest-build/src/python.rs"],
         _ => bail!("no guest in {language:?}; there is one in each of python, js, c, go"),
     };
     let (root, target) = (root(), target_folder(&root()));
@@ -52,14 +34,15 @@ pub(crate) fn build(language: &str) -> anyhow::Result<()> {
         eprintln!("{} is up to date", component.display());
         return Ok(());
     }
-    let folder = target.join("guest-build").join(language);
+    let folder = workshops(&root).join(language);
     clear(&folder)?;
     for file in sources {
         copy(&root.join(&project).join(&file), &folder.join(&file))?;
     }
     copy(&root.join(CONTRACT), &folder.join("wit/deps/scaling/scaling.wit"))?;
     fs::create_dir_all(&guests)?;
-    how(&Workshop { folder, component: component.clone() })?;
+    let built = setpoint_guest_build::build(&folder, &|line| eprintln!("{line}"))?;
+    fs::write(&component, built.component)?;
     // Last: what failed half-way is built again.
     fs::write(&stamp, made_of)?;
     eprintln!("built {}", component.display());
@@ -68,7 +51,7 @@ pub(crate) fn build(language: &str) -> anyhow::Result<()> {
 
 const CONTRACT: &str = "wit/0.2/scaling.wit";
 /// What a component is made by, beside a language's own tools, where this program does the last steps.
-const COMPONENT: &str = "crates/xtask/src/guests/component.rs";
+const COMPONENT: &str = "crates/guest-build/src/component.rs";
 const LOCK: &str = "Cargo.lock";
 
 /// Tools that a build has put into a project's folder: long to get, and of no sources but their lists.
@@ -116,14 +99,4 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(to.parent().context("a file is in a folder")?)?;
     fs::copy(from, to).with_context(|| from.display().to_string())?;
     Ok(())
-}
-
-impl Tool {
-    /// Says what to do where the tool is absent.
-    pub(super) fn check(&self) -> anyhow::Result<()> {
-        let version = output(Command::new(self.program).arg(self.version))
-            .with_context(|| format!("{} is needed: {}", self.program, self.remedy))?;
-        eprintln!("{}: {}", self.program, version.lines().next().unwrap_or_default());
-        Ok(())
-    }
 }
