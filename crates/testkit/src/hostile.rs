@@ -593,3 +593,11 @@ pub const TABLE: &[Row] = &[
 pub fn liar() -> Vec<u8> {
     handmade::with(&[("evaluate", "(f64.store (i32.const 1168) (f64.convert_i32_u (global.get $asked)))")])
 }
+
+/// A component that takes a page of memory at each fourth look, and can't go on without.
+#[must_use]
+pub fn leaky() -> Vec<u8> {
+    let leak = "(if (i32.eqz (i32.and (global.get $asked) (i32.const 3)))
+        (then (if (i32.eq (memory.grow (i32.const 1)) (i32.const -1)) (then (unreachable)))))";
+    handmade::with(&[("evaluate", leak)])
+}

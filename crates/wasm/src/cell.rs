@@ -14,7 +14,13 @@ use crate::sandbox::{DeadlinePassed, Grants, Sandbox, printable};
 pub(crate) struct Cell {
     store: Store<Sandbox>,
     guest: Guest,
+    /// How many looks it has answered.
+    looks: u64,
 }
+
+/// How many looks a workload's store must have answered before it is worn: one that fills its memory sooner fails, and
+/// isn't made anew over and over.
+const WORN_AFTER: u64 = 1_000;
 
 /// How a call into a plugin can fail: it ran and said no, or it did not run to its end and nothing in its store can be
 /// trusted.
@@ -40,7 +46,7 @@ impl Cell {
         match guest {
             Ok(guest) => {
                 count(&plugin.identity.counting.stores, 1);
-                Ok(Self { store, guest })
+                Ok(Self { store, guest, looks: 0 })
             }
             Err(error) => Err(explain(plugin, Deadline::Init, &error, &store)),
         }
@@ -74,7 +80,10 @@ impl Cell {
         let answer =
             call(&plugin.host, &mut self.store, Deadline::Call, now, |store| guest.evaluate(store, instance, look));
         match answer.map_err(|error| explain(plugin, Deadline::Call, &error, &self.store))? {
-            Ok(answer) => Ok(answer),
+            Ok(answer) => {
+                self.looks += 1;
+                Ok(answer)
+            }
             Err(Failure::Refused(why) | Failure::BadObservation(why)) => {
                 let message = format!("plugin {} can't answer: {}", plugin.name(), printable(&why));
                 Err(CallError::Refused(EvaluateError::new(FailureKind::Refused, message)))
@@ -98,6 +107,7 @@ impl Cell {
             guest.evaluate_all(store, instances, looks).transpose()
         });
         self.store.set_hostcall_fuel(limits.host_copies);
+        self.looks += instances.len() as u64;
         let answers = answers.map_err(|error| explain(plugin, Deadline::Call, &error, &self.store));
         answers.transpose()
     }
@@ -135,6 +145,12 @@ impl Cell {
     ) -> Result<(), EvaluateError> {
         let dropped = call(&plugin.host, &mut self.store, Deadline::Call, now, |store| instance.resource_drop(store));
         dropped.map_err(|error| explain(plugin, Deadline::Call, &error, &self.store))
+    }
+
+    /// Whether it has served `workloads` for long and soon has no memory left, because something in it leaks or a runtime
+    /// collects only when it must.
+    pub(crate) fn is_worn(&self, workloads: usize) -> bool {
+        self.looks >= WORN_AFTER * workloads as u64 && self.store.data().meter.is_nearly_full()
     }
 
     /// Whether the last call was refused memory, though it went on without.

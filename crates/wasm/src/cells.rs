@@ -135,9 +135,14 @@ impl Place {
         })
     }
 
+    /// How many live there.
+    pub(crate) fn residents(&self) -> usize {
+        self.0.residents.load(Ordering::Relaxed)
+    }
+
     /// Whether others live there too.
     pub(crate) fn has_neighbours(&self) -> bool {
-        self.0.residents.load(Ordering::Relaxed) > 1
+        self.residents() > 1
     }
 
     /// Whether others could live there.

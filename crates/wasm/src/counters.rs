@@ -35,6 +35,8 @@ pub struct Counters {
     pub stores: u64,
     /// States put back into a new instance.
     pub restores: u64,
+    /// Stores dropped because they were nearly out of memory after long service: it leaks, or collects too late.
+    pub renewals: u64,
     /// Log lines beyond what a call may log.
     pub log_lines_dropped: u64,
     /// The most bytes that memories and tables of one of its stores have held.
@@ -62,6 +64,7 @@ pub(crate) struct Counting {
     pub(crate) instances: AtomicU64,
     pub(crate) stores: AtomicU64,
     pub(crate) restores: AtomicU64,
+    pub(crate) renewals: AtomicU64,
     pub(crate) log_lines_dropped: AtomicU64,
     memory: AtomicU64,
 }
@@ -102,6 +105,7 @@ impl Counting {
             instances: read(&self.instances),
             stores: read(&self.stores),
             restores: read(&self.restores),
+            renewals: read(&self.renewals),
             log_lines_dropped: read(&self.log_lines_dropped),
             memory: read(&self.memory),
         }

@@ -319,7 +319,7 @@ impl Fleet {
             states: &room.columns.states,
         };
         let Some(answers) = cell.evaluate_all(plugin, &room.instances, looks[0].now, asked) else { return Batch::Gone };
-        let full = cell.is_full();
+        let (full, worn) = (cell.is_full(), cell.is_worn(first.place.residents()));
         let answers = answers.and_then(|answers| {
             whole(answers, looks.len())
                 .ok_or_else(|| plugin.nonsense(&"answered for other workloads than it was asked about"))
@@ -337,6 +337,8 @@ impl Fleet {
         };
         if full {
             plugin.outgrown(&mut entered, &first.place);
+        } else if worn {
+            plugin.renew(&mut entered);
         }
         drop(entered);
         let counting = &plugin.identity.counting;

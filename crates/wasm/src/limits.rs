@@ -67,6 +67,11 @@ impl Meter {
         std::mem::take(&mut self.grown).then(|| self.limit - self.left)
     }
 
+    /// Whether three quarters of what may be held are.
+    pub(crate) const fn is_nearly_full(&self) -> bool {
+        self.left < self.limit / 4
+    }
+
     fn grow(&mut self, bytes: usize) -> bool {
         match self.left.checked_sub(bytes) {
             Some(left) => {

@@ -116,6 +116,7 @@ impl Seat {
                     // It went on without the memory; the next to call may not.
                     self.plugin.outgrown(&mut entered, &live.place);
                 }
+                Ok(_) if cell.is_worn(live.place.residents()) => self.plugin.renew(&mut entered),
                 Ok(_) | Err(Failed::Said(_)) => {
                     drop(entered);
                     self.live = Some(live);
@@ -275,6 +276,13 @@ impl Inner {
 
     pub(crate) fn break_up(&self, entered: &mut Entered<'_>, error: &EvaluateError) {
         tracing::warn!(plugin = self.name(), kind = %error.kind, "dropped a plugin's store: {error}");
+        entered.break_up();
+    }
+
+    /// Drops a store that is worn, while all is well: its workloads go on in another from their last states.
+    pub(crate) fn renew(&self, entered: &mut Entered<'_>) {
+        tracing::debug!(plugin = self.name(), "renewed a plugin's store that was nearly out of memory");
+        count(&self.identity.counting.renewals, 1);
         entered.break_up();
     }
 

@@ -193,9 +193,10 @@ impl Hostile {
             "negative" => need(-1.0),
             "out-of-range" => need(1e10),
             "refuse" => Err(Failure::Refused("not today".to_owned())),
-            // Keeps a mebibyte for each look, until it is dropped.
-            "hoard" => {
-                self.hoard.borrow_mut().push(std::hint::black_box(vec![1; 1 << 20]));
+            // Keep a mebibyte, or a sixty-fourth of one, for each look, until they are dropped.
+            how @ ("hoard" | "leak") => {
+                let kept = if how == "hoard" { 1 << 20 } else { 16 << 10 };
+                self.hoard.borrow_mut().push(std::hint::black_box(vec![1; kept]));
                 Ok(Answer { state: Some(self.snapshot()), ..plain(Proposal::Need(f64::from(look.current))) })
             }
             "long-reason" => reason(format!("\u{1b}[2Jé{}", "x".repeat(512 << 10))),

@@ -98,7 +98,8 @@ fn check(host: &PluginHost, file: &Path, bytes: &[u8], config: &Value, arguments
     let answers = checked.laws.iter().any(|law| law.law == laws::ANSWERS && law.verdict == "kept");
     if let Some(used) = answers.then(|| measure(&plugin, config).ok()).flatten() {
         limit("bytes of its state", used.state, host.snapshot_limit() as u64);
-        limit("bytes of memory that thousands of looks leave behind", used.left_behind, LEFT_BEHIND);
+        // What takes longer than that to fill its memory is replaced in time, and seldom.
+        limit("bytes of memory that thousands of looks leave behind", used.left_behind, host.memory_limit() as u64 / 2);
     }
     let counters = plugin.counters();
     limit("bytes of memory", counters.memory, host.memory_limit() as u64);
@@ -147,12 +148,10 @@ struct Used {
 
 /// Looks after which a plugin has all the memory that it needs.
 const SETTLED: u32 = 2_000;
-/// Looks after these, in which a leak of a few bytes a look shows.
+/// Looks after these, in which a leak shows.
 const MORE: u32 = 20_000;
 /// How long these may take together.
 const BUDGET: Duration = Duration::from_secs(10);
-/// Memory comes in pages of 64 KiB.
-const LEFT_BEHIND: u64 = 4 * 65_536;
 
 fn measure(plugin: &Plugin, config: &Value) -> Result<Used, ConfigError> {
     let metrics = looks::metrics_with(&needed(plugin));

@@ -238,3 +238,16 @@ fn what_a_plugin_needs_is_asked_of_a_fleet_too() {
     let error = Fleet::new(&crate::CHATTY, &json!({}), &metrics(), &BTreeSet::new()).expect_err("no log");
     assert_eq!(error.path, "capabilities");
 }
+
+#[test]
+fn a_store_that_fills_up_over_thousands_of_batches_is_replaced_before_it_fails() {
+    let plugin = hostile();
+    let mut fleet = fleet(&plugin, "leak", 2);
+    for secs in 0..4_000 {
+        assert_eq!(ask(&mut fleet, secs, &[4, 9]), [Ok(4.0), Ok(9.0)], "look {secs}");
+    }
+    let counters = plugin.counters();
+    // 48 MiB are some 3,000 looks of 16 KiB, or 1,500 at each of the two; a store is made to try the configuration.
+    assert_eq!((counters.renewals, counters.stores, counters.failures()), (2, 4, 0), "{counters:?}");
+    assert_eq!(counters.restores, 4, "each workload went on from its state: {counters:?}");
+}
