@@ -277,6 +277,15 @@ fn a_fleet_goes_on_with_a_new_version() {
     assert!(matches!(fleet.replace(&crate::CHATTY), Err(ReplaceError::OtherPlugin { .. })));
 }
 
+/// Tells threads to end, whichever way it is left.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Three threads decide without a pause, and add and remove workloads, while versions alternate.
 #[test]
 fn no_decision_is_lost_or_made_twice_while_versions_alternate() {
@@ -309,6 +318,7 @@ fn no_decision_is_lost_or_made_twice_while_versions_alternate() {
                     }
                 });
             }
+            let _end = End(&done);
             // Not before all are under way.
             let begun = Instant::now();
             while decided.load(Ordering::Relaxed) < 100 && begun.elapsed() < Duration::from_secs(60) {
@@ -320,7 +330,6 @@ fn no_decision_is_lost_or_made_twice_while_versions_alternate() {
                 // Each thread may just be replacing a workload.
                 assert!(replacement.kept >= 21, "{mode:?}: {replacement}");
             }
-            done.store(true, Ordering::Relaxed);
         });
         let counters = live.counters();
         assert_eq!(counters.calls, u64::from(decided.load(Ordering::Relaxed)), "{mode:?}: {counters:?}");
