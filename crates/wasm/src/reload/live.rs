@@ -87,6 +87,9 @@ impl fmt::Debug for LivePlugin {
     }
 }
 
+/// How often a replacement tries those who came while it tried the others, before it keeps more from coming.
+const ROUNDS: u32 = 4;
+
 impl LivePlugin {
     /// `plugin`, to be replaced one day. Workloads that were made from `plugin` itself stay as they are.
     #[must_use]
@@ -123,7 +126,8 @@ impl LivePlugin {
     /// Tries `next` aside, with each workload's configuration, state and last look, and lets it take over.
     ///
     /// That takes some tens of microseconds a workload, during which all of them go on with what runs; each then waits at
-    /// most for its own state to be carried over. No counter counts what is tried.
+    /// most for its own state to be carried over, and a new one at most until those before it are tried. No counter counts
+    /// what is tried.
     ///
     /// # Errors
     ///
@@ -137,20 +141,25 @@ impl LivePlugin {
         let aside = next.aside();
         let successor = next.in_place_of(&running);
         // Whoever is added during the trial is tried too, until nobody is left: then it takes over for those to come.
+        let mut rounds = 0;
         let members = loop {
             let mut state = lock(&self.shared.state);
             let members: Vec<Arc<Member>> = state.members.iter().filter_map(Weak::upgrade).collect();
-            let untried: Vec<&Arc<Member>> =
-                members.iter().filter(|member| member.tried_in.load(Ordering::Relaxed) != *attempt).collect();
-            if untried.is_empty() {
-                state.running = successor.clone();
-                break members;
+            let untried = members.iter().filter(|member| member.tried_in.load(Ordering::Relaxed) != *attempt);
+            let mut untried = untried.peekable();
+            if untried.peek().is_some() && rounds < ROUNDS {
+                drop(state);
+                rounds += 1;
+                for member in untried {
+                    member.try_out(&aside)?;
+                    member.tried_in.store(*attempt, Ordering::Relaxed);
+                }
+                continue;
             }
-            drop(state);
-            for member in untried {
-                member.try_out(&aside)?;
-                member.tried_in.store(*attempt, Ordering::Relaxed);
-            }
+            // They come faster than they are tried: the next wait for the last of it.
+            untried.try_for_each(|member| member.try_out(&aside))?;
+            state.running = successor.clone();
+            break members;
         };
         let mut replacement = Replacement::begin(&running, &successor);
         for member in members {
