@@ -51,9 +51,10 @@ struct Extism(extism::Plugin);
 
 impl Extism {
     fn new() -> Self {
-        let path = std::env::var_os(EXTISM_GUEST)
-            .unwrap_or_else(|| panic!("{EXTISM_GUEST} names no plug-in: run `cargo xtask peers`"));
-        let manifest = extism::Manifest::new([extism::Wasm::file(path)]);
+        let path = std::env::var_os(EXTISM_GUEST).map(std::path::PathBuf::from);
+        let path = path.unwrap_or_else(|| panic!("{EXTISM_GUEST} names no plug-in: run `cargo xtask peers`"));
+        let module = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let manifest = extism::Manifest::new([extism::Wasm::data(module)]);
         Self(extism::Plugin::new(manifest, [], false).expect("a good plug-in"))
     }
 }
