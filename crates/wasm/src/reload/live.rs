@@ -55,6 +55,13 @@ struct State {
     forget_at: usize,
 }
 
+impl State {
+    /// Those that are still there.
+    fn members(&self) -> Vec<Arc<Member>> {
+        self.members.iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
 /// One workload that runs it.
 struct Member {
     recipe: Arc<Recipe>,
@@ -87,7 +94,7 @@ impl fmt::Debug for LivePlugin {
     }
 }
 
-/// How often a replacement tries those who came while it tried the others, before it keeps more from coming.
+/// How often a replacement tries whoever is there and untried, before it keeps more from coming.
 const ROUNDS: u32 = 4;
 
 impl LivePlugin {
@@ -140,26 +147,19 @@ impl LivePlugin {
         super::fits(&running, next)?;
         let aside = next.aside();
         let successor = next.in_place_of(&running);
-        // Whoever is added during the trial is tried too, until nobody is left: then it takes over for those to come.
-        let mut rounds = 0;
-        let members = loop {
+        // Whoever is added during the trial is tried too; at last those to come have to wait until it takes over for them.
+        let try_out =
+            |members: &[Arc<Member>]| members.iter().try_for_each(|member| member.try_out_in(*attempt, &aside));
+        for _ in 0..ROUNDS {
+            let members = lock(&self.shared.state).members();
+            try_out(&members)?;
+        }
+        let members = {
             let mut state = lock(&self.shared.state);
-            let members: Vec<Arc<Member>> = state.members.iter().filter_map(Weak::upgrade).collect();
-            let untried = members.iter().filter(|member| member.tried_in.load(Ordering::Relaxed) != *attempt);
-            let mut untried = untried.peekable();
-            if untried.peek().is_some() && rounds < ROUNDS {
-                drop(state);
-                rounds += 1;
-                for member in untried {
-                    member.try_out(&aside)?;
-                    member.tried_in.store(*attempt, Ordering::Relaxed);
-                }
-                continue;
-            }
-            // They come faster than they are tried: the next wait for the last of it.
-            untried.try_for_each(|member| member.try_out(&aside))?;
+            let members = state.members();
+            try_out(&members)?;
             state.running = successor.clone();
-            break members;
+            members
         };
         let mut replacement = Replacement::begin(&running, &successor);
         for member in members {
@@ -209,9 +209,15 @@ impl AlgorithmFactory for LivePlugin {
 }
 
 impl Member {
-    fn try_out(&self, aside: &Plugin) -> Result<(), ReplaceError> {
+    /// Tries `aside`, unless this attempt has.
+    fn try_out_in(&self, attempt: u64, aside: &Plugin) -> Result<(), ReplaceError> {
+        if self.tried_in.load(Ordering::Relaxed) == attempt {
+            return Ok(());
+        }
         let sample = lock(&self.body).sample();
-        trial::try_out(aside, &self.recipe, sample)
+        trial::try_out(aside, &self.recipe, sample)?;
+        self.tried_in.store(attempt, Ordering::Relaxed);
+        Ok(())
     }
 
     fn carry(&self, from: &Plugin, to: &Plugin) -> Result<(), String> {
