@@ -29,6 +29,9 @@ impl PluginHostBuilder {
     /// The largest [`component`](Self::component) where nothing else is said: 32 MiB.
     pub const COMPONENT_BYTES: usize = 32 << 20;
 
+    /// How long a [call may run](Self::deadline) where nothing else is said: 100 ms.
+    pub const DEADLINE: Duration = Duration::from_millis(100);
+
     /// The largest [cache](Self::cache_bytes) where nothing else is said: 512 MiB.
     pub const CACHE_BYTES: u64 = 512 << 20;
 
@@ -50,7 +53,7 @@ impl PluginHostBuilder {
     }
 
     /// How long one call may run: an evaluation, a snapshot, a restore, a batch. Counted in steps of 2 ms, at least one,
-    /// and only while the machine lets it run. Default 100 ms.
+    /// and only while the machine lets it run. Default [`DEADLINE`](Self::DEADLINE).
     pub const fn deadline(mut self, each_call: Duration) -> Self {
         self.limits.deadline = each_call;
         self

@@ -26,7 +26,7 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(crate) const DEFAULT: Self = Self {
-        deadline: Duration::from_millis(100),
+        deadline: PluginHostBuilder::DEADLINE,
         init_deadline: Duration::from_secs(1),
         fuel: 100_000_000,
         memory: 64 << 20,

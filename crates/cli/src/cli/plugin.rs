@@ -6,6 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use setpoint_guest_build::Language;
 use setpoint_testkit::laws;
+use setpoint_wasm::PluginHostBuilder;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
@@ -138,7 +139,8 @@ pub(crate) struct CheckArguments {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) cases: u32,
     /// How long a call may take, in milliseconds: more for a machine slower than those it is meant for
-    #[arg(long, value_name = "MS", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    #[arg(long, value_name = "MS", default_value_t = PluginHostBuilder::DEADLINE.as_millis() as u64,
+          value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub(crate) deadline: u64,
     /// Print everything as JSON, and nothing else
     #[arg(long)]
