@@ -72,13 +72,13 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<(), BadInput> {
         done += 1;
     };
     let mut loads = Vec::new();
-    loads.push(timed("compiled anew", budget, || load(&host, &bytes)).map_err(|error| refused(&error))?);
+    loads.push(timed("compiled anew", budget, || Plugin::load(&host, &bytes)).map_err(|error| refused(&error))?);
     one_more();
     let folder = tempfile::tempdir().map_err(|error| BadInput::at("a folder for its cache", error))?;
     let cached = PluginHost::builder().cache(folder.path()).build();
     let cached = cached.map_err(|error| BadInput::at("a cache for it", error))?;
-    load(&cached, &bytes).map_err(|error| refused(&error))?;
-    loads.push(timed("from the cache", budget, || load(&cached, &bytes)).map_err(|error| refused(&error))?);
+    Plugin::load(&cached, &bytes).map_err(|error| refused(&error))?;
+    loads.push(timed("from the cache", budget, || Plugin::load(&cached, &bytes)).map_err(|error| refused(&error))?);
     one_more();
 
     let mut decisions = Vec::new();
@@ -92,9 +92,8 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<(), BadInput> {
     }
     let usual = USUAL.max(fewest);
     decision(bench.decision(&format!("in a store of its own, {}", metrics_in_words(usual)), Mode::Isolated, usual))?;
-    let pooled = PluginHost::builder().slots(SLOTS).build();
-    let pooled = pooled.map_err(|error| BadInput::at("plugins", format_args!("none can run here: {error}")))?;
-    let fresh = load(&pooled, &bytes).map_err(|error| refused(&error))?;
+    let pooled = super::host(PluginHost::builder().slots(SLOTS))?;
+    let fresh = Plugin::load(&pooled, &bytes).map_err(|error| refused(&error))?;
     let what = format!("a new instance for it, {}", metrics_in_words(usual));
     decision(Bench { plugin: &fresh, ..bench }.decision(&what, Mode::Fresh, usual))?;
     if plugin.has_batch() {
@@ -113,11 +112,6 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<(), BadInput> {
     if arguments.json { output::print_json(&report) } else { output::print(&report.render()) }
 }
 
-/// What is there of a plugin after it was loaded once more: nothing.
-fn load(host: &PluginHost, bytes: &[u8]) -> Result<Plugin, setpoint_wasm::LoadError> {
-    Plugin::load(host, black_box(bytes))
-}
-
 fn metrics_in_words(count: usize) -> String {
     if count == 1 { "1 metric".to_owned() } else { format!("{count} metrics") }
 }
@@ -134,8 +128,7 @@ impl Bench<'_> {
     /// What it needs, and others up to `count`.
     fn metrics(&self, count: usize) -> Vec<Metric> {
         let mut names = needed(self.plugin);
-        let taken = |name: &String, names: &[String]| names.contains(name);
-        let others = (0..).map(|number| format!("m{number}")).filter(|name| !taken(name, &names));
+        let others = (0..).map(|number| format!("m{number}")).filter(|name| !names.contains(name));
         let others: Vec<String> = others.take(count.saturating_sub(names.len())).collect();
         names.extend(others);
         let target = || Target::value(TARGET).expect("in range");
