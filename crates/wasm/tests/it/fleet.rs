@@ -5,29 +5,24 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use serde_json::json;
 use setpoint::{
-    AlgorithmSpec, EvaluateError, FailureKind, Metric, Observation, Proposal, Reading, ScalingAlgorithm as _, Target,
-    Timestamp, Trace,
+    AlgorithmSpec, EvaluateError, FailureKind, Observation, Proposal, Reading, ScalingAlgorithm as _, Timestamp, Trace,
 };
 use setpoint_testkit::{guests, looks};
 use setpoint_wasm::{Fleet, LooksMismatch, Mode, Plugin, PluginHost};
 
 use crate::equivalence::configs;
-use crate::registry_of;
+use crate::{p99, registry_of};
 
 const READINGS: [Reading<'static>; 1] = [Reading::Value(620.0)];
 
 type Answers = Vec<Result<Proposal, EvaluateError>>;
-
-fn metrics() -> Vec<Metric> {
-    vec![Metric::new("p99", Target::value(500.0).expect("in range"))]
-}
 
 fn hostile() -> Plugin {
     Plugin::load(&crate::HOST, &guests::component("hostile")).expect("a good component")
 }
 
 fn fleet(plugin: &Plugin, how: &str, workloads: usize) -> Fleet {
-    let mut fleet = Fleet::new(plugin, &json!(how), &metrics(), &BTreeSet::new()).expect("a good configuration");
+    let mut fleet = Fleet::new(plugin, &json!(how), &[p99()], &BTreeSet::new()).expect("a good configuration");
     for index in 0..workloads {
         assert_eq!(fleet.add(), Ok(index));
     }
@@ -235,7 +230,7 @@ fn looks_that_do_not_fit_are_refused_before_anybody_is_asked() {
 
 #[test]
 fn what_a_plugin_needs_is_asked_of_a_fleet_too() {
-    let error = Fleet::new(&crate::CHATTY, &json!({}), &metrics(), &BTreeSet::new()).expect_err("no log");
+    let error = Fleet::new(&crate::CHATTY, &json!({}), &[p99()], &BTreeSet::new()).expect_err("no log");
     assert_eq!(error.path, "capabilities");
 }
 

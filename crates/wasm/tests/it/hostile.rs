@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 use setpoint::{
-    AlgorithmManager, AlgorithmSpec, Capability, Decision, Metric, Observation, Outcome, PolicySpec, QuarantineSpec,
-    Reading, ScalingAlgorithm as _, StateError, Target, Timestamp, Trace, WorkloadId,
+    AlgorithmManager, AlgorithmSpec, Capability, Decision, Observation, Outcome, PolicySpec, QuarantineSpec, Reading,
+    ScalingAlgorithm as _, StateError, Timestamp, Trace, WorkloadId,
 };
 use setpoint_testkit::hostile::{Ends, ITEMS, Input, Row, TABLE};
 use setpoint_testkit::{guests, hostile};
 use setpoint_wasm::{BadEntry, CacheUse, LoadError, Mode, Plugin, PluginHost};
 
-use crate::{HOST, registry_of};
+use crate::{HOST, p99, registry_of};
 
 const READINGS: [Reading<'static>; 1] = [Reading::Value(620.0)];
 /// What the policy declares for when the plugin fails: neither what it answers nor the current count.
@@ -152,10 +152,9 @@ struct Workload {
 
 impl Workload {
     fn new(plugin: &Plugin, config: &Value, grants: &[Capability], most: u32) -> Result<Self, setpoint::ConfigError> {
-        let metrics = vec![Metric::new("p99", Target::value(500.0).expect("in range"))];
         let mut algorithm = AlgorithmSpec::named(plugin.name(), config.clone());
         algorithm.capabilities = grants.iter().copied().collect();
-        let policy = PolicySpec::new(0, most, metrics, algorithm)
+        let policy = PolicySpec::new(0, most, vec![p99()], algorithm)
             .expect("a good policy")
             .with_on_failure(setpoint::FailureSpec::Replicas(FALLBACK))
             .with_quarantine(QuarantineSpec::Never);
@@ -291,9 +290,8 @@ fn replayed(config: &Value, grants: &[Capability], ends: Ends) -> Result<(), Sur
 fn garbage(file: &[u8], ends: Ends) -> Result<(), Surprise> {
     let Ends::StateRefused(want) = ends else { return Err("garbage can only be refused".to_owned()) };
     let plugin = load(host(ends), file).map_err(|error| error.to_string())?;
-    let metrics = [Metric::new("p99", Target::value(500.0).expect("in range"))];
     let spec = AlgorithmSpec::named(plugin.name(), Value::Null);
-    let mut instance = registry_of(&plugin).build(&spec, &metrics).map_err(|error| error.to_string())?;
+    let mut instance = registry_of(&plugin).build(&spec, &[p99()]).map_err(|error| error.to_string())?;
     let look = Observation::new(Timestamp::from_millis(0), 4, &READINGS);
     let before = instance.evaluate(&look, &mut Trace::off());
     for garbage in [&b"\0"[..], b"\xff\xfe\xfd\xfc", &[0x5a; 65_536]] {

@@ -16,7 +16,7 @@ mod replay;
 
 use std::sync::LazyLock;
 
-use setpoint::{AlgorithmManager, AlgorithmSpec, Metric, PolicySpec, Registry, Target};
+use setpoint::{AlgorithmManager, AlgorithmSpec, Metric, PolicySpec, Registry, ScalingAlgorithm, Target};
 use setpoint_testkit::guests;
 use setpoint_wasm::{Plugin, PluginHost};
 
@@ -29,6 +29,12 @@ static HOSTILE: LazyLock<Plugin> = LazyLock::new(|| plugin("hostile"));
 
 fn plugin(name: &str) -> Plugin {
     Plugin::load(&HOST, &guests::component(name)).expect("a good component")
+}
+
+/// One workload of `plugin`, without a configuration.
+fn workload_of(plugin: &Plugin) -> Box<dyn ScalingAlgorithm> {
+    let spec = AlgorithmSpec::named(plugin.name(), serde_json::Value::Null);
+    registry_of(plugin).build(&spec, &[p99()]).expect("an instance")
 }
 
 /// A registry of `plugin` alone, beside the library's own.
@@ -50,8 +56,12 @@ fn manager() -> AlgorithmManager {
     AlgorithmManager::with_registry(registry())
 }
 
+/// What a workload goes by where it has one metric.
+fn p99() -> Metric {
+    Metric::new("p99", Target::value(500.0).expect("in range"))
+}
+
 /// A policy of the hostile plugin: 1 to 40 replicas by one metric.
 fn hostile(how: &str) -> PolicySpec {
-    let metrics = vec![Metric::new("p99", Target::value(500.0).expect("in range"))];
-    PolicySpec::new(1, 40, metrics, AlgorithmSpec::named("hostile", how.into())).expect("a good policy")
+    PolicySpec::new(1, 40, vec![p99()], AlgorithmSpec::named("hostile", how.into())).expect("a good policy")
 }

@@ -2,15 +2,15 @@
 
 use proptest::prelude::*;
 use setpoint::{
-    AlgorithmManager, AlgorithmSpec, FailureSpec, Metric, Observation, Outcome, PolicySpec, Proposal, QuarantineSpec,
-    Reading, Registry, ScalingAlgorithm as _, Target, Timestamp, Trace, WorkloadId,
+    AlgorithmManager, FailureSpec, Observation, Outcome, PolicySpec, Proposal, QuarantineSpec, Reading, Registry,
+    ScalingAlgorithm as _, Timestamp, Trace, WorkloadId,
 };
 use setpoint_testkit::laws::{self, Subject};
 use setpoint_testkit::{guests, hostile, looks};
 use setpoint_wasm::{Mode, Plugin, PluginHost};
 
 use crate::equivalence::{PLUGIN, configs, equal};
-use crate::{CAPPED_SMOOTH_RATIO, registry_of};
+use crate::{CAPPED_SMOOTH_RATIO, registry_of, workload_of};
 
 const READINGS: [Reading<'static>; 1] = [Reading::Value(620.0)];
 const MODES: [Mode; 3] = [Mode::Warm, Mode::Isolated, Mode::Fresh];
@@ -22,10 +22,6 @@ fn hostile_plugin(host: &PluginHost) -> Plugin {
 
 fn look(secs: i64, current: u32) -> Observation<'static> {
     Observation::new(Timestamp::from_millis(secs * 1000), current, &READINGS)
-}
-
-fn metric() -> Metric {
-    Metric::new("p99", Target::value(500.0).expect("in range"))
 }
 
 fn policy(how: &str) -> PolicySpec {
@@ -228,10 +224,9 @@ fn a_state_beyond_the_limit_is_a_failure_that_says_so() {
 /// 64 MiB are 4,096 looks of a plugin that leaks a page at each fourth.
 #[test]
 fn a_store_that_fills_up_over_thousands_of_looks_is_replaced_before_it_fails() {
-    let registered = |plugin: &Plugin| AlgorithmSpec::named(plugin.name(), serde_json::Value::Null);
     for mode in [Mode::Warm, Mode::Isolated] {
         let plugin = Plugin::load(&crate::HOST, &hostile::leaky()).expect("a good component").in_mode(mode);
-        let mut alone = registry_of(&plugin).build(&registered(&plugin), &[metric()]).expect("an instance");
+        let mut alone = workload_of(&plugin);
         for secs in 0..20_000 {
             let answer = alone.evaluate(&look(secs, 4), &mut Trace::off());
             assert!(matches!(answer, Ok(Proposal::Need(need)) if need.exact() == 7.0), "look {secs}: {answer:?}");
@@ -246,8 +241,7 @@ fn a_store_that_fills_up_over_thousands_of_looks_is_replaced_before_it_fails() {
 fn a_store_that_fills_up_at_once_is_not_replaced_over_and_over() {
     let host = PluginHost::builder().memory(4 << 20).build().expect("a host");
     let plugin = Plugin::load(&host, &hostile::leaky()).expect("a good component").in_mode(Mode::Isolated);
-    let spec = AlgorithmSpec::named(plugin.name(), serde_json::Value::Null);
-    let mut alone = registry_of(&plugin).build(&spec, &[metric()]).expect("an instance");
+    let mut alone = workload_of(&plugin);
     let answers = (0..1_000).map(|secs| alone.evaluate(&look(secs, 4), &mut Trace::off()));
     let failed = answers.filter(Result::is_err).count() as u64;
     let counters = plugin.counters();
