@@ -1,5 +1,6 @@
 //! The contract of whatever has replicas.
 
+mod handlers;
 pub(crate) mod memory;
 
 use std::future::Future;
@@ -7,8 +8,11 @@ use std::pin::Pin;
 
 use serde_json::Value;
 
+use crate::instance::{InstanceState, Phase, Readiness};
 use crate::policy::TargetRef;
 use crate::time::Timestamp;
+
+pub use self::handlers::{HandlerTaken, Handlers};
 
 /// A future that a trait object can return; no runtime is implied.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -18,8 +22,8 @@ pub trait ResourceHandler: Send + Sync {
     /// Whether this handler is for `target`. Compares API version and kind, and asks nobody.
     fn supports(&self, target: &TargetRef) -> bool;
 
-    /// How many replicas are asked for now.
-    fn current_replicas<'a>(&'a self, target: &'a TargetRef) -> BoxFuture<'a, Result<u32, HandlerError>>;
+    /// How many replicas are asked for now, and how many there are.
+    fn current_replicas<'a>(&'a self, target: &'a TargetRef) -> BoxFuture<'a, Result<ReplicaCount, HandlerError>>;
 
     /// Asks for `desired` replicas, and tells how that ended.
     fn update_replicas<'a>(
@@ -52,23 +56,59 @@ pub enum Update {
     },
 }
 
+/// A resource's two counts, in Kubernetes' words `spec.replicas` and `status.replicas`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReplicaCount {
+    /// How many are asked for.
+    pub asked: u32,
+    /// How many there are, in whatever state. None where the resource doesn't say: then its instances are counted.
+    pub existing: Option<u32>,
+}
+
+impl ReplicaCount {
+    /// `asked`, of a resource that doesn't say how many there are.
+    #[must_use]
+    pub const fn asked(asked: u32) -> Self {
+        Self { asked, existing: None }
+    }
+
+    /// The same with `existing` replicas there.
+    #[must_use]
+    pub const fn with_existing(mut self, existing: Option<u32>) -> Self {
+        self.existing = existing;
+        self
+    }
+}
+
 /// One replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Instance {
     /// Its name.
     pub name: String,
-    /// Whether it serves.
-    pub ready: bool,
-    /// When it started, where that is known.
-    pub started: Option<Timestamp>,
+    /// Where it is in its life, whether it serves, and since when.
+    pub state: InstanceState,
 }
 
 impl Instance {
-    /// An instance called `name`.
+    /// An instance called `name` that runs, and has long been ready or not.
     #[must_use]
     pub fn new(name: impl Into<String>, ready: bool) -> Self {
-        Self { name: name.into(), ready, started: None }
+        let readiness = if ready { Readiness::Ready } else { Readiness::NotReady };
+        Self::in_state(name, InstanceState::new(Phase::Running, readiness, Timestamp::from_millis(0)))
+    }
+
+    /// An instance called `name` in `state`.
+    #[must_use]
+    pub fn in_state(name: impl Into<String>, state: InstanceState) -> Self {
+        Self { name: name.into(), state }
+    }
+
+    /// Whether it serves.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        self.state.serves()
     }
 }
 

@@ -26,6 +26,7 @@ mod proposal;
 mod quantity;
 mod registry;
 mod rounding;
+mod source;
 mod stage;
 mod state;
 mod time;
@@ -52,19 +53,22 @@ pub use failure::{
 pub use formula::{Formula, FormulaConfig};
 pub use group::{Group, ScalingGroup};
 pub use handler::memory::InMemoryHandler;
-pub use handler::{BoxFuture, HandlerError, Instance, ResourceHandler, Update};
+pub use handler::{BoxFuture, HandlerError, HandlerTaken, Handlers, Instance, ReplicaCount, ResourceHandler, Update};
 pub use hpa::{Behavior, Hpa, HpaConfig};
 pub use instance::{InstanceState, Phase, Readiness, Sample, Samples};
 pub use manager::{AlgorithmManager, ReadingsMismatch, Reconfigured, WorkloadError, WorkloadId};
-pub use metric::{Metric, MetricKind, MetricSource, PrometheusQuery, Reading, Target};
+pub use metric::{Metric, MetricKind, Reading, Target};
 pub use observation::{Action, Observation};
-pub use policy::{AlgorithmSpec, HoldOutsideBounds, MemberSpec, Metadata, Policy, PolicySpec, StageSpec, TargetRef};
+pub use policy::{
+    AlgorithmSpec, HoldOutsideBounds, MemberSpec, Metadata, Pause, Policy, PolicySpec, StageSpec, TargetRef,
+};
 pub use proposal::{Need, Proposal};
 pub use quantity::{Quantity, QuantityError};
 pub use registry::{
     AlgorithmFactory, CombinatorFactory, Description, RegisterError, Registry, Setup, StageFactory, algorithm_factory,
     stage_factory,
 };
+pub use source::{CommandQuery, HttpQuery, MetricSource, PodMetricPreset, PodScrape, PrometheusQuery};
 pub use stage::activation::{Activation, ActivationConfig};
 pub use stage::capped::{Capped, CappedConfig};
 pub use stage::cooled::{Cooled, CooledConfig};

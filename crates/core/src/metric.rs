@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{ConfigError, near_miss};
 use crate::instance::Samples;
+use crate::source::MetricSource;
 use crate::units::{Positive, RangeError};
 
 /// A metric of a policy: a name and what its reading should be.
@@ -27,34 +28,6 @@ pub struct Metric {
     /// Where the reading comes from. Whoever runs the policy fetches it: nothing in this library does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<MetricSource>,
-}
-
-/// Where a reading comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub enum MetricSource {
-    /// What a Prometheus server answers.
-    Prometheus(PrometheusQuery),
-}
-
-/// An instant query to a Prometheus server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PrometheusQuery {
-    /// The query, in PromQL. An answer without a sample is a missing reading.
-    pub query: String,
-    /// The server's address. Default: the one that whoever runs the policy knows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub server: Option<String>,
-}
-
-impl PrometheusQuery {
-    /// `query`, to the server that is known.
-    #[must_use]
-    pub fn new(query: impl Into<String>) -> Self {
-        Self { query: query.into(), server: None }
-    }
 }
 
 impl Metric {
@@ -100,10 +73,12 @@ impl Metric {
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let kind = self.kind;
-        if let Some(MetricSource::Prometheus(asked)) = &self.source
-            && asked.query.trim().is_empty()
-        {
-            return Err(ConfigError::new("source.prometheus.query", "must not be empty"));
+        if let Some(source) = &self.source {
+            source.check().map_err(|error| error.under("source"))?;
+            if matches!(source, MetricSource::Pods(_)) && !kind.is_per_instance() {
+                let message = "is read of each pod: the metric's type must be Pods";
+                return Err(ConfigError::new("source.pods", message));
+            }
         }
         if self.resource.is_some() && !kind.is_resource() {
             let message =

@@ -16,6 +16,7 @@ use crate::failure::{FailureSpec, QuarantineSpec};
 use crate::hpa::{Behavior, Manifest};
 use crate::metric::Metric;
 use crate::time::Span;
+use crate::trace::Direction;
 
 /// A whole policy document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -109,6 +110,12 @@ pub struct PolicySpec {
     /// What a hold does to a count that is outside the bounds. Default: correct it.
     #[serde(default)]
     pub hold_outside_bounds: HoldOutsideBounds,
+    /// Which changes are not made for now, bounds included. Default: none of them.
+    #[serde(default, skip_serializing_if = "Pause::is_none")]
+    pub pause: Pause,
+    /// Whether decisions are only told, and never carried out. Default: they are carried out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 fn one() -> u32 {
@@ -297,6 +304,37 @@ impl JsonSchema for StageSpec {
     }
 }
 
+/// Which changes are not made for now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Pause {
+    /// All changes are made.
+    #[default]
+    None,
+    /// No change is made.
+    All,
+    /// No replica is added.
+    Up,
+    /// No replica is taken away.
+    Down,
+}
+
+impl Pause {
+    fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+
+    /// Whether it keeps a count from going in `direction`.
+    pub(crate) fn holds(self, direction: Direction) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Up => direction == Direction::Up,
+            Self::Down => direction == Direction::Down,
+        }
+    }
+}
+
 /// What a hold does to a count that is outside the bounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -357,6 +395,8 @@ impl PolicySpec {
             on_failure: FailureSpec::default(),
             quarantine: QuarantineSpec::default(),
             hold_outside_bounds: HoldOutsideBounds::default(),
+            pause: Pause::None,
+            dry_run: false,
         };
         spec.check()?;
         Ok(spec)

@@ -381,6 +381,11 @@ pub enum Effect {
         /// `Up` for the minimum, `Down` for the maximum.
         direction: Direction,
     },
+    /// Changes in this direction are paused by the policy.
+    Paused {
+        /// The direction.
+        direction: Direction,
+    },
     /// The algorithm failed.
     Failed {
         /// What kind of failure.

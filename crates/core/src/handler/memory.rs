@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::{BoxFuture, HandlerError, Instance, ResourceHandler, Update};
+use super::{BoxFuture, HandlerError, Instance, ReplicaCount, ResourceHandler, Update};
 use crate::policy::TargetRef;
 
 /// Keeps replica counts in memory. All replicas are ready at once.
@@ -51,8 +51,9 @@ impl ResourceHandler for InMemoryHandler {
         self.lock().keys().any(|known| known.api_version == target.api_version && known.kind == target.kind)
     }
 
-    fn current_replicas<'a>(&'a self, target: &'a TargetRef) -> BoxFuture<'a, Result<u32, HandlerError>> {
-        Box::pin(ready(self.find(target)))
+    fn current_replicas<'a>(&'a self, target: &'a TargetRef) -> BoxFuture<'a, Result<ReplicaCount, HandlerError>> {
+        let all_there = |count| ReplicaCount::asked(count).with_existing(Some(count));
+        Box::pin(ready(self.find(target).map(all_there)))
     }
 
     fn update_replicas<'a>(

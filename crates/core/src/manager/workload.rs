@@ -12,7 +12,7 @@ use crate::failure::quarantine::{Next, Quarantine};
 use crate::failure::{self, Fact, FailureTotals, Health};
 use crate::manager::ReadingsMismatch;
 use crate::observation::{Action, Observation};
-use crate::policy::{HoldOutsideBounds, PolicySpec};
+use crate::policy::{HoldOutsideBounds, Pause, PolicySpec};
 use crate::proposal::Proposal;
 use crate::registry::Registry;
 use crate::stage::restrained::{Restrained, split_state};
@@ -31,6 +31,7 @@ pub(super) struct Workload {
     totals: FailureTotals,
     bounds: Bounds,
     hold_outside_bounds: HoldOutsideBounds,
+    pause: Pause,
     metrics: usize,
     /// The last change that was decided, for callers that don't tell how it ended: as if it were made.
     asked: Option<Action>,
@@ -71,6 +72,7 @@ impl Workload {
             totals: FailureTotals::default(),
             bounds: policy.bounds()?,
             hold_outside_bounds: policy.hold_outside_bounds,
+            pause: policy.pause,
             metrics: metrics.len(),
             asked: None,
         })
@@ -101,6 +103,7 @@ impl Workload {
                 (self.conclude(settled, observation.current, trace).0, Outcome::Fallback)
             }
         };
+        let desired = self.pause(desired, observation.current, trace);
         if desired != observation.current {
             self.asked = Some(Action { at: observation.now, from: observation.current, to: desired, applied: true });
         }
@@ -209,6 +212,16 @@ impl Workload {
             trace.push(|| Reason::new(BOUNDS, f64::from(replicas), f64::from(bounded), Effect::Bounded { direction }));
         }
         bounded
+    }
+
+    /// Keeps the count where the policy pauses the direction in which it would go.
+    fn pause(&self, desired: u32, current: u32, trace: &mut Trace) -> u32 {
+        let direction = if desired > current { Direction::Up } else { Direction::Down };
+        if desired == current || !self.pause.holds(direction) {
+            return desired;
+        }
+        trace.push(|| Reason::new("pause", f64::from(desired), f64::from(current), Effect::Paused { direction }));
+        current
     }
 
     // Version; the lineage, the pipeline's state, the fallback's name and its state, each behind its length; the last

@@ -194,6 +194,12 @@ impl fmt::Display for Text<'_> {
             Effect::Failure(fact) => fact.write(f, to),
             Effect::FellBack { fallback } => write!(f, "the declared fallback answers: {}", self.trace.kept(fallback)),
             Effect::NoOpinion => f.write_str("the algorithm has not enough data"),
+            Effect::Paused { direction: Direction::Up } => {
+                f.write_str("the policy's pause keeps replicas from being added")
+            }
+            Effect::Paused { direction: Direction::Down } => {
+                f.write_str("the policy's pause keeps replicas from being taken away")
+            }
             Effect::Suspended => f.write_str("the algorithm asked to leave the workload alone"),
             Effect::Note { text } => f.write_str(self.trace.kept(text)),
             Effect::Aibrix(fact) => fact.write(f, self.metric(fact.metric().unwrap_or_default()), to),

@@ -1,8 +1,9 @@
 //! The handler contract, used as a trait object, on the one handler that needs nothing real.
 
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use setpoint::{BoxFuture, HandlerError, InMemoryHandler, ResourceHandler, TargetRef, Update};
+use setpoint::{BoxFuture, HandlerError, Handlers, InMemoryHandler, ReplicaCount, ResourceHandler, TargetRef, Update};
 
 fn ready<T>(mut future: BoxFuture<'_, T>) -> T {
     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -20,11 +21,12 @@ fn counts_are_read_written_once_and_told() {
     let workers = target("Pool", "workers");
     let handler: Box<dyn ResourceHandler> = Box::new(InMemoryHandler::new([(workers.clone(), 2)]));
     assert!(handler.supports(&target("Pool", "another")) && !handler.supports(&target("Deployment", "workers")));
-    assert_eq!(ready(handler.current_replicas(&workers)).expect("known"), 2);
+    let all_there = ReplicaCount::asked(2).with_existing(Some(2));
+    assert_eq!(ready(handler.current_replicas(&workers)).expect("known"), all_there);
     assert_eq!(ready(handler.update_replicas(&workers, 5)).expect("known"), Update::Written { from: 2, to: 5 });
     assert_eq!(ready(handler.update_replicas(&workers, 5)).expect("known"), Update::Unchanged);
     let instances = ready(handler.instances(&workers)).expect("known");
-    assert!(instances.len() == 5 && instances.iter().all(|instance| instance.ready), "{instances:?}");
+    assert!(instances.len() == 5 && instances.iter().all(|instance| instance.ready()), "{instances:?}");
     assert_eq!(ready(handler.describe(&workers)).expect("known")["spec"]["replicas"], 5);
 }
 
@@ -36,4 +38,19 @@ fn what_is_not_there_is_an_error_that_names_it() {
     assert!(matches!(error, HandlerError::NotFound { .. }));
     assert_eq!(error.to_string(), "v1 Pool pools/nobody does not exist");
     assert!(ready(handler.current_replicas(&nobody)).is_err() && ready(handler.instances(&nobody)).is_err());
+}
+
+#[test]
+fn each_kind_has_one_handler_and_the_rest_another() {
+    let (mine, rest) = (target("Mine", "a"), target("Pool", "b"));
+    let own: Arc<dyn ResourceHandler> = Arc::new(InMemoryHandler::new([(mine.clone(), 1)]));
+    let other: Arc<dyn ResourceHandler> = Arc::new(InMemoryHandler::new([(rest.clone(), 2)]));
+    let mut handlers = Handlers::new().with_fallback(Arc::clone(&other));
+    handlers.register("v1", "Mine", Arc::clone(&own)).expect("the first");
+    let taken = handlers.register("v1", "Mine", Arc::clone(&other)).expect_err("the second");
+    assert_eq!(taken.to_string(), "there is a handler for v1 Mine already; each kind has one");
+    assert!(Arc::ptr_eq(handlers.find(&mine).expect("registered"), &own));
+    assert!(Arc::ptr_eq(handlers.find(&rest).expect("the fallback's"), &other));
+    let nobodys = handlers.find(&target("Nothing", "c")).map(drop).expect_err("nobody's");
+    assert_eq!(nobodys.to_string(), "no handler for v1 Nothing pools/c");
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use setpoint::{
     AlgorithmFactory, AlgorithmManager, AlgorithmSpec, Capability, ConfigError, Description, EvaluateError,
-    FailureKind, FailureSpec, HoldOutsideBounds, MaxRatioConfig, MetricNeed, Need, Needs, Observation, Outcome,
+    FailureKind, FailureSpec, HoldOutsideBounds, MaxRatioConfig, MetricNeed, Need, Needs, Observation, Outcome, Pause,
     Proposal, Reading, Reconfigured, RegisterError, ScalingAlgorithm, Setup, StateError, Timestamp, Trace,
     WorkloadError, algorithm_factory, algorithm_fn,
 };
@@ -120,6 +120,33 @@ fn answers_become_decisions_as_the_contract_says() {
     policy.hold_outside_bounds = HoldOutsideBounds::Leave;
     let workload = manager.add(&policy).expect("known");
     assert_eq!(manager.decide(workload, &look(50, BUSY), &mut Trace::off()).map(|d| d.desired), Ok(50));
+}
+
+#[test]
+fn a_pause_keeps_the_count_from_going_where_it_says_and_says_so() {
+    let up: fn() -> Result<Proposal, EvaluateError> = || Ok(Need::replicas(9.0)?.into());
+    let down: fn() -> Result<Proposal, EvaluateError> = || Ok(Need::replicas(3.0)?.into());
+    let cases = [
+        ("nothing is paused", Pause::None, up, 4, 9),
+        ("up", Pause::Up, up, 4, 4),
+        ("up doesn't pause down", Pause::Up, down, 4, 3),
+        ("down", Pause::Down, down, 4, 4),
+        ("down doesn't pause up", Pause::Down, up, 4, 9),
+        ("all", Pause::All, up, 4, 4),
+        ("all, outside the bounds too", Pause::All, up, 50, 50),
+    ];
+    for (name, pause, answer, current, want) in cases {
+        let mut manager = AlgorithmManager::new();
+        manager.registry_mut().register_algorithm("says", says(answer)).expect("free");
+        let mut policy = crate::policy("says", json!({}), 1, (2, 40));
+        policy.pause = pause;
+        let workload = manager.add(&policy).expect("known");
+        let mut trace = Trace::new();
+        let decision = manager.decide(workload, &look(current, BUSY), &mut trace).expect(name);
+        assert_eq!(decision.desired, want, "{name}");
+        let paused = trace.reasons().iter().any(|reason| reason.stage == "pause");
+        assert_eq!(paused, pause != Pause::None && want == current, "{name}");
+    }
 }
 
 #[test]
