@@ -158,7 +158,6 @@ fn is_address(field: &str, text: &str) -> Result<(), ConfigError> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::*;
     use crate::metric::Metric;
 
     #[test]

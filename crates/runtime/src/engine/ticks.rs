@@ -1,0 +1,113 @@
+//! The looks of one tick: sources are asked for all of them at once.
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared as SharedFuture, join_all};
+use tokio::time::Instant;
+
+use super::Shared;
+use super::turn::Turn;
+use super::workload::{Plan, Workload};
+use crate::source::{Measured, Question};
+
+/// What a source answered, for whoever waits for it.
+pub(super) type Answers = SharedFuture<BoxFuture<'static, Arc<[Measured]>>>;
+
+/// Where a metric's reading comes from.
+pub(super) enum Asked {
+    /// From what a source answers to all of a tick, in this place.
+    Together { answers: Answers, place: usize },
+    /// From this source, once the instances are known.
+    Apart { source: usize },
+    /// From nowhere.
+    Nowhere,
+}
+
+/// Looks at all that are `due`. Returns when the last of the looks has ended.
+pub(super) async fn run(shared: Arc<Shared>, due: Vec<(Instant, Arc<str>)>) {
+    // Those that were let go since are not there any more.
+    let known: Vec<(Instant, Arc<Workload>, Arc<Plan>)> = due
+        .into_iter()
+        .filter_map(|(at, key)| shared.find(&key).map(|workload| (at, Arc::clone(&workload), workload.plan())))
+        .collect();
+    let mut together: Vec<Vec<Question>> = shared.sources.iter().map(|_| Vec::new()).collect();
+    let mut places = Vec::new();
+    for (_, _, plan) in &known {
+        let places_of_one: Vec<Place> = plan
+            .metrics
+            .iter()
+            .map(|metric| {
+                let source = shared.sources.iter().position(|source| source.answers(metric));
+                match source {
+                    None => Place::Nowhere,
+                    Some(source) if shared.sources[source].needs_instances() => Place::Apart { source },
+                    Some(source) => {
+                        together[source].push(Question::new(Arc::clone(&plan.target), Arc::clone(metric)));
+                        Place::Together { source, place: together[source].len() - 1 }
+                    }
+                }
+            })
+            .collect();
+        places.push(places_of_one);
+    }
+    let answers: Vec<Answers> =
+        together.into_iter().enumerate().map(|(source, asked)| ask(&shared, source, asked)).collect();
+    let turns = known.into_iter().zip(places).map(|((at, workload, plan), places)| {
+        let asked = places.into_iter().map(|place| place.with(&answers)).collect();
+        // A task each: one that panics ends alone.
+        let turn = Turn { shared: Arc::clone(&shared), workload, plan, asked, due: at };
+        tokio::spawn(turn.take())
+    });
+    for ended in join_all(turns.collect::<Vec<_>>()).await {
+        super::report(ended);
+    }
+}
+
+/// As [`Asked`], before anybody was.
+enum Place {
+    Together { source: usize, place: usize },
+    Apart { source: usize },
+    Nowhere,
+}
+
+impl Place {
+    fn with(self, answers: &[Answers]) -> Asked {
+        match self {
+            Self::Together { source, place } => Asked::Together { answers: answers[source].clone(), place },
+            Self::Apart { source } => Asked::Apart { source },
+            Self::Nowhere => Asked::Nowhere,
+        }
+    }
+}
+
+/// Asks a source, once for all who wait.
+fn ask(shared: &Arc<Shared>, source: usize, questions: Vec<Question>) -> Answers {
+    let shared = Arc::clone(shared);
+    async move {
+        if questions.is_empty() {
+            return Arc::from([]);
+        }
+        Arc::from(read(&shared, source, &questions).await)
+    }
+    .boxed()
+    .shared()
+}
+
+/// What a source answers in time: one answer a question, whatever it does.
+pub(super) async fn read(shared: &Shared, source: usize, questions: &[Question]) -> Vec<Measured> {
+    let source = &shared.sources[source];
+    let mut answers = match tokio::time::timeout(shared.timeout, source.read(questions)).await {
+        Ok(answers) => answers,
+        Err(_) => {
+            let text = format!("{} did not answer within {:?}", source.name(), shared.timeout);
+            vec![Measured::Missing(text); questions.len()]
+        }
+    };
+    if answers.len() != questions.len() {
+        // Which answer is whose can't be known.
+        let text = format!("{} gave {} answers to {} questions", source.name(), answers.len(), questions.len());
+        answers = vec![Measured::Invalid(text); questions.len()];
+    }
+    answers
+}

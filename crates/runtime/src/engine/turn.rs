@@ -1,0 +1,287 @@
+//! One look, step by step.
+
+use std::error::Error;
+use std::future::Future;
+use std::sync::Arc;
+
+use futures::future::{join_all, try_join};
+use setpoint::{
+    Action, Decision, Instance, Metric, Observation, Reading, ReasonRecord, ReplicaCount, ResourceHandler, Samples,
+    Target, Trace, Update,
+};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::time::Instant;
+
+use super::Shared;
+use super::ticks::{self, Asked};
+use super::workload::{Memory, Plan, Workload};
+use crate::look::{Look, LookFailure, Stage, Strange, Written};
+use crate::source::{Aligned, Measured, Question};
+
+/// A workload's turn to be looked at.
+pub(super) struct Turn {
+    pub(super) shared: Arc<Shared>,
+    pub(super) workload: Arc<Workload>,
+    pub(super) plan: Arc<Plan>,
+    /// Where each metric's reading comes from.
+    pub(super) asked: Vec<Asked>,
+    /// When the look was due.
+    pub(super) due: Instant,
+}
+
+/// Makes the next look due when this one ends, even if it panics.
+struct Next<'a>(&'a Turn);
+
+impl Drop for Next<'_> {
+    fn drop(&mut self) {
+        let Turn { shared, workload, .. } = self.0;
+        if !workload.has_ended() {
+            let interval = workload.plan().policy.interval.as_duration();
+            shared.due().after(Arc::clone(&workload.key), Instant::now(), interval);
+            shared.sooner.notify_one();
+        }
+    }
+}
+
+/// What was found before anything was decided.
+struct Seen {
+    count: ReplicaCount,
+    instances: Arc<[Instance]>,
+}
+
+/// A decision and the reasons for it, and the state that it left.
+struct Decided {
+    decision: Decision,
+    reasons: Vec<ReasonRecord>,
+    state: Vec<u8>,
+}
+
+impl Turn {
+    pub(super) async fn take(self) {
+        let next = Next(&self);
+        let seat = self.shared.seats.acquire().await.expect("nobody closes it");
+        let mut memory = self.workload.memory.lock().await;
+        if self.workload.has_ended() {
+            return;
+        }
+        let began = Instant::now();
+        let mut look = self.blank(began);
+        if let Err(failure) = self.fill(&mut look, &mut memory).await {
+            tracing::warn!(workload = %look.key, stage = failure.stage.name(), "{}", failure.message);
+            look.failure = Some(failure);
+        }
+        look.took = began.elapsed();
+        look.health = self.shared.managers.of(&look.key).health(self.workload.id).unwrap_or_default();
+        let look = Arc::new(look);
+        self.workload.remember(&look);
+        for listener in &self.shared.listeners {
+            if self.in_time("being told of the look", listener.looked(&look)).await.is_err() {
+                tracing::warn!(workload = %look.key, "a listener took too long");
+            }
+        }
+        drop((memory, seat));
+        // Only now: the next look is never before the end of this one.
+        drop(next);
+    }
+
+    fn blank(&self, began: Instant) -> Look {
+        Look {
+            key: Arc::clone(&self.workload.key),
+            target: Arc::clone(&self.plan.target),
+            at: self.shared.clock.now(),
+            count: None,
+            ready: None,
+            readings: Vec::new(),
+            decision: None,
+            reasons: Vec::new(),
+            written: Written::Nothing,
+            strange: None,
+            state_reset: None,
+            failure: None,
+            health: Default::default(),
+            took: Default::default(),
+            late: began.saturating_duration_since(self.due),
+        }
+    }
+
+    async fn fill(&self, look: &mut Look, memory: &mut Memory) -> Result<(), LookFailure> {
+        let handler = self.shared.handlers.find(&self.plan.target).map_err(failed(Stage::Observe))?;
+        self.restore(look, memory).await?;
+        let seen = self.see(handler.as_ref()).await?;
+        let ready = seen.instances.iter().filter(|instance| instance.ready()).count();
+        look.count = Some(seen.count);
+        look.ready = Some(u32::try_from(ready).unwrap_or(u32::MAX));
+        let found = seen.count.asked;
+        look.strange =
+            memory.expected.filter(|expected| *expected != found).map(|expected| Strange { expected, found });
+        memory.expected = Some(found);
+        if let Some(action) = &mut memory.action
+            && action.to == found
+        {
+            // One that seemed to fail was made after all.
+            action.applied = true;
+        }
+        let readings = self.readings(&seen).await;
+        look.readings = self.plan.metrics.iter().map(|metric| metric.name.clone()).zip(readings).collect();
+        let decided = self.decide(look, &seen, memory.action).map_err(failed(Stage::State))?;
+        look.decision = Some(decided.decision);
+        look.reasons = decided.reasons;
+        self.in_time_or(Stage::State, "keeping the state", self.shared.store.save(&look.key, &decided.state)).await?;
+        self.write(handler.as_ref(), look, memory, decided.decision).await
+    }
+
+    /// Puts the kept state back, before the first look.
+    async fn restore(&self, look: &mut Look, memory: &mut Memory) -> Result<(), LookFailure> {
+        if memory.restored {
+            return Ok(());
+        }
+        let kept = self.in_time_or(Stage::State, "loading the state", self.shared.store.load(&look.key)).await?;
+        if let Some(state) = kept
+            && let Err(error) = self.shared.managers.of(&look.key).restore(self.workload.id, &state)
+        {
+            tracing::warn!(workload = %look.key, %error, "the kept state does not fit: it begins without");
+            look.state_reset = Some(error.to_string());
+        }
+        memory.restored = true;
+        Ok(())
+    }
+
+    async fn see(&self, handler: &dyn ResourceHandler) -> Result<Seen, LookFailure> {
+        let target = &*self.plan.target;
+        let both = try_join(handler.current_replicas(target), handler.instances(target));
+        let (count, instances) = self.in_time_or(Stage::Observe, "reading counts and instances", both).await?;
+        Ok(Seen { count, instances: instances.into() })
+    }
+
+    async fn readings(&self, seen: &Seen) -> Vec<Measured> {
+        join_all(self.asked.iter().zip(&self.plan.metrics).map(|(asked, metric)| self.reading(asked, metric, seen)))
+            .await
+    }
+
+    async fn reading(&self, asked: &Asked, metric: &Arc<Metric>, seen: &Seen) -> Measured {
+        match asked {
+            Asked::Together { answers, place } => answers.clone().await[*place].clone(),
+            Asked::Apart { source } => {
+                let question = Question::new(Arc::clone(&self.plan.target), Arc::clone(metric))
+                    .with_instances(Arc::clone(&seen.instances));
+                let mut answers = ticks::read(&self.shared, *source, &[question]).await;
+                answers.pop().expect("one answer a question")
+            }
+            Asked::Nowhere => Measured::Missing("nothing here reads such a metric".to_owned()),
+        }
+    }
+
+    fn decide(
+        &self,
+        look: &Look,
+        seen: &Seen,
+        action: Option<Action>,
+    ) -> Result<Decided, Box<dyn Error + Send + Sync>> {
+        let metrics = &self.plan.policy.metrics;
+        let aligned: Vec<Aligned<'_>> = look
+            .readings
+            .iter()
+            .zip(metrics)
+            .map(|((_, measured), metric)| {
+                Aligned::new(measured, &seen.instances, matches!(metric.target, Target::Utilization(_)))
+            })
+            .collect();
+        let samples: Vec<Samples<'_>> = aligned.iter().map(Aligned::samples).collect();
+        let readings: Vec<Reading<'_>> =
+            aligned.iter().zip(&samples).map(|(aligned, samples)| aligned.reading_of(samples)).collect();
+        let states: Vec<_> = seen.instances.iter().map(|instance| instance.state).collect();
+        let counted = u32::try_from(states.len()).unwrap_or(u32::MAX);
+        let observation = Observation::new(look.at, seen.count.asked, &readings)
+            .with_existing(seen.count.existing.unwrap_or(counted))
+            .with_ready(look.ready.unwrap_or_default())
+            .with_instances(&states)
+            .with_last_action(action);
+        let mut trace = Trace::new();
+        let (decision, state) = aside(|| {
+            let mut manager = self.shared.managers.of(&look.key);
+            let decision = manager.decide(self.workload.id, &observation, &mut trace)?;
+            Ok::<_, Box<dyn Error + Send + Sync>>((decision, manager.snapshot(self.workload.id)?))
+        })?;
+        Ok(Decided { decision, reasons: trace.records(metrics), state })
+    }
+
+    async fn write(
+        &self,
+        handler: &dyn ResourceHandler,
+        look: &mut Look,
+        memory: &mut Memory,
+        Decision { current, desired, .. }: Decision,
+    ) -> Result<(), LookFailure> {
+        if desired == current {
+            return Ok(());
+        }
+        let action = |applied| Some(Action { at: look.at, from: current, to: desired, applied });
+        if self.plan.policy.dry_run {
+            look.written = Written::DryRun;
+            memory.action = action(false);
+            return Ok(());
+        }
+        if self.workload.has_ended() || !self.shared.permit.may_write(&look.key) {
+            look.written = Written::NotPermitted;
+            memory.action = action(false);
+            return Ok(());
+        }
+        look.written = Written::Failed;
+        memory.action = action(false);
+        // Whether it was made isn't known until the next look, if this doesn't end well.
+        memory.expected = None;
+        let update = handler.update_replicas(&self.plan.target, desired);
+        let update = self.in_time_or(Stage::Write, "changing the count", update).await?;
+        look.written = match update {
+            Update::Written { from, to } => Written::Done { from, to },
+            _ => Written::Nothing,
+        };
+        memory.action = action(true);
+        memory.expected = Some(desired);
+        tracing::info!(workload = %look.key, from = current, to = desired, "scaled");
+        Ok(())
+    }
+
+    async fn in_time<T>(&self, what: &str, step: impl Future<Output = T>) -> Result<T, String> {
+        let timeout = self.shared.timeout;
+        tokio::time::timeout(timeout, step).await.map_err(|_| format!("{what} took more than {timeout:?}"))
+    }
+
+    /// A step that can fail, as its failure or its lateness is told.
+    async fn in_time_or<T, E: Error>(
+        &self,
+        stage: Stage,
+        what: &str,
+        step: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, LookFailure> {
+        match self.in_time(what, step).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) => Err(LookFailure { stage, message: chain(&error) }),
+            Err(message) => Err(LookFailure { stage, message }),
+        }
+    }
+}
+
+fn failed<E: Into<Box<dyn Error + Send + Sync>>>(stage: Stage) -> impl FnOnce(E) -> LookFailure {
+    move |error| LookFailure { stage, message: chain(&*error.into()) }
+}
+
+/// What may take its time, as a plugin may: other tasks of this thread go on elsewhere meanwhile, where there is another.
+fn aside<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
+
+/// An error and its causes in one line.
+fn chain(error: &(dyn Error + '_)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

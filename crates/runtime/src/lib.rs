@@ -1,0 +1,15 @@
+#![doc = include_str!("../docs/overview.md")]
+
+mod clock;
+mod engine;
+mod look;
+mod permit;
+pub mod source;
+mod store;
+
+pub use clock::{Clock, SystemClock, TokioClock};
+pub use engine::{AddError, Engine, EngineBuilder, UnknownWorkload, UpdateError};
+pub use look::{Listener, Look, LookFailure, Stage, Strange, Written};
+pub use permit::{Always, Permit};
+pub use source::{InstanceSample, Measured, Question, Source};
+pub use store::{MemoryStore, StateStore, StoreError};
