@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use setpoint::{AlgorithmSpec, ConfigError, Policy, PolicySpec, RegisterError, Registry, ScalingGroup};
 use setpoint_dialects::Conversion;
@@ -20,6 +21,7 @@ pub(crate) struct Catalog {
     // Made when the first plugin is: most commands need none.
     host: Option<PluginHost>,
     cache: Option<PluginCache>,
+    compile_time: Duration,
     /// The registered name of each file that a policy brought.
     files: BTreeMap<PathBuf, String>,
 }
@@ -97,7 +99,9 @@ impl Catalog {
     /// The library's own, and the plugins of a folder where `arguments` have one.
     pub(crate) fn new(arguments: &PluginArguments) -> Result<Self, BadInput> {
         let cache = arguments.plugin_cache.clone();
-        let mut catalog = Self { registry: Registry::builtin(), host: None, cache, files: BTreeMap::new() };
+        let compile_time = arguments.compile_time.duration();
+        let mut catalog =
+            Self { registry: Registry::builtin(), host: None, cache, compile_time, files: BTreeMap::new() };
         if let Some(folder) = &arguments.plugins {
             catalog.load_folder(folder)?;
         }
@@ -226,7 +230,8 @@ impl Catalog {
 
     fn host(&mut self) -> Result<&PluginHost, String> {
         if self.host.is_none() {
-            let host = start(self.cache.as_ref()).map_err(|error| format!("no plugin can run here: {error}"))?;
+            let host = start(self.cache.as_ref(), self.compile_time)
+                .map_err(|error| format!("no plugin can run here: {error}"))?;
             self.host = Some(host);
         }
         Ok(self.host.as_ref().expect("it was just made"))
@@ -234,16 +239,17 @@ impl Catalog {
 }
 
 /// A host with the cache that was asked for. The usual one is a convenience: where it can't be had, plugins are compiled.
-fn start(cache: Option<&PluginCache>) -> io::Result<PluginHost> {
+fn start(cache: Option<&PluginCache>, compile_time: Duration) -> io::Result<PluginHost> {
+    let host = || PluginHost::builder().compile_time(compile_time);
     match cache {
-        Some(PluginCache::Off) => PluginHost::new(),
-        Some(PluginCache::Folder(folder)) => PluginHost::builder().cache(folder).build(),
+        Some(PluginCache::Off) => host().build(),
+        Some(PluginCache::Folder(folder)) => host().cache(folder).build(),
         None => match usual_cache() {
-            Some(folder) => PluginHost::builder().cache(folder).build().or_else(|error| {
+            Some(folder) => host().cache(folder).build().or_else(|error| {
                 tracing::warn!("plugins are compiled each time: {error}");
-                PluginHost::new()
+                host().build()
             }),
-            None => PluginHost::new(),
+            None => host().build(),
         },
     }
 }

@@ -4,9 +4,11 @@ pub(crate) mod plugin;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+use setpoint_wasm::PluginHostBuilder;
 
 use self::plugin::PluginCommand;
 use crate::error::BadInput;
@@ -60,6 +62,23 @@ pub(crate) struct PluginArguments {
     /// ~/.cache]
     #[arg(long, value_name = "DIR|off", value_hint = ValueHint::DirPath)]
     pub(crate) plugin_cache: Option<PluginCache>,
+    #[command(flatten)]
+    pub(crate) compile_time: PluginCompileTime,
+}
+
+/// How patient a host is with its compiler.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct PluginCompileTime {
+    /// How many seconds a plugin may take to compile: more for scripting languages on a slow machine
+    #[arg(long = "plugin-compile-time", value_name = "SECONDS",
+          default_value_t = PluginHostBuilder::COMPILE_TIME.as_secs(), value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: u64,
+}
+
+impl PluginCompileTime {
+    pub(crate) const fn duration(self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
 }
 
 /// Where compiled plugins are kept.

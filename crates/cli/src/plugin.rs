@@ -13,6 +13,7 @@ use setpoint::{AlgorithmFactory as _, AlgorithmSpec, Metric, Reading, Registry, 
 use setpoint_wasm::{Plugin, PluginHost, PluginHostBuilder};
 
 use crate::check::Check;
+use crate::cli::PluginCompileTime;
 use crate::cli::plugin::PluginCommand;
 use crate::error::BadInput;
 
@@ -26,8 +27,9 @@ pub(crate) fn run(command: &PluginCommand) -> Result<Check, BadInput> {
     }
 }
 
-fn host(builder: PluginHostBuilder) -> Result<PluginHost, BadInput> {
-    builder.build().map_err(|error| BadInput::at("plugins", format_args!("none can run here: {error}")))
+fn host(builder: PluginHostBuilder, compile_time: PluginCompileTime) -> Result<PluginHost, BadInput> {
+    let host = builder.compile_time(compile_time.duration());
+    host.build().map_err(|error| BadInput::at("plugins", format_args!("none can run here: {error}")))
 }
 
 /// What `--config` says.

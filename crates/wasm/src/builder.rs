@@ -31,6 +31,8 @@ impl PluginHostBuilder {
 
     /// How long a [call may run](Self::deadline) where nothing else is said: 100 ms.
     pub const DEADLINE: Duration = Duration::from_millis(100);
+    /// How long a component may take to compile, by default: a minute.
+    pub const COMPILE_TIME: Duration = Duration::from_secs(60);
 
     /// The largest [cache](Self::cache_bytes) where nothing else is said: 512 MiB.
     pub const CACHE_BYTES: u64 = 512 << 20;
@@ -98,13 +100,22 @@ impl PluginHostBuilder {
     }
 
     /// How long a component may take to compile, on threads of its own. They can't be stopped: past the budget
-    /// [`Plugin::load`](crate::Plugin::load) gives its error, and the threads end when the compiler does. Default 60 s.
+    /// [`Plugin::load`](crate::Plugin::load) gives its error, and the threads end when the compiler does. Default
+    /// [`COMPILE_TIME`](Self::COMPILE_TIME).
     ///
     /// A component that brings a language's runtime along is another matter than one of a few hundred kilobytes. On one
     /// core, in a release build: JavaScript some 30 s, Python 20 s, Go 7 s. Where the machine is slow, or this program is
     /// built without optimizations, allow several minutes for those.
     pub const fn compile_time(mut self, each_file: Duration) -> Self {
         self.limits.compile_time = each_file;
+        self
+    }
+
+    /// How many components may be compiled at once, at least 1, those among them that were given up and go on all the same:
+    /// so that files that take for ever can't gather threads. The next waits for one to end, within its own
+    /// [`compile_time`](Self::compile_time). Default 4.
+    pub const fn compilations(mut self, a_host: usize) -> Self {
+        self.limits.compilations = if a_host == 0 { 1 } else { a_host };
         self
     }
 

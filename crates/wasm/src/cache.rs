@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use self::entry::Key;
+use self::entry::{Code, Key, Unsealed};
 pub(crate) use self::entry::{Names, is_entry};
 use self::folder::Owner;
 use crate::counters::count;
@@ -165,13 +165,13 @@ impl Cache {
         self.folder.join(format!("{}-{}.{ENTRY}", names.source.to_hex(), names.engine.to_hex()))
     }
 
-    /// The compiled component of that name, or how it must be compiled.
-    pub(crate) fn get(&self, engine: &Engine, names: &Names) -> Result<Component, CacheUse> {
+    /// The compiled component of that name and the note that was kept with it, or why it must be compiled.
+    pub(crate) fn get(&self, engine: &Engine, names: &Names) -> Result<(Component, Vec<u8>), CacheUse> {
         let file = self.file(names);
         match self.read(engine, names, &file) {
-            Ok(Some(component)) => {
+            Ok(Some(kept)) => {
                 count(&self.counting.hits, 1);
-                Ok(component)
+                Ok(kept)
             }
             Ok(None) => {
                 count(&self.counting.misses, 1);
@@ -185,11 +185,11 @@ impl Cache {
         }
     }
 
-    fn read(&self, engine: &Engine, names: &Names, file: &Path) -> Result<Option<Component>, BadEntry> {
+    fn read(&self, engine: &Engine, names: &Names, file: &Path) -> Result<Option<(Component, Vec<u8>)>, BadEntry> {
         self.owner.check(&self.folder).map_err(|error| BadEntry::NotPrivate { message: error.to_string() })?;
         let Some(entry) = self.bytes_of(file)? else { return Ok(None) };
-        let code = self.key.open(names, &entry)?;
-        self.deserialize(engine, code).map(Some)
+        let Unsealed { note, code } = self.key.open(names, &entry)?;
+        self.deserialize(engine, code).map(|component| Some((component, note.to_vec())))
     }
 
     fn bytes_of(&self, file: &Path) -> Result<Option<Vec<u8>>, BadEntry> {
@@ -224,8 +224,8 @@ impl Cache {
     }
 
     #[expect(unsafe_code, reason = "native code can't be loaded without")]
-    fn deserialize(&self, engine: &Engine, code: entry::Unsealed<'_>) -> Result<Component, BadEntry> {
-        // SAFETY: wasmtime wants bytes that `Component::serialize` gave, unchanged. `Unsealed` comes from `Key::open` alone,
+    fn deserialize(&self, engine: &Engine, code: Code<'_>) -> Result<Component, BadEntry> {
+        // SAFETY: wasmtime wants bytes that `Component::serialize` gave, unchanged. `Code` comes from `Key::open` alone,
         // which checked a MAC over them with a key that only this user can read; and only `keep` makes one, over what
         // `Component::serialize` gave. They are in memory, so nobody changes them meanwhile. wasmtime itself checks that
         // its version, the engine's settings and the processor's features fit.
@@ -233,9 +233,9 @@ impl Cache {
             .map_err(|error| BadEntry::Unusable { message: printable(&format!("{error:#}")) })
     }
 
-    /// Keeps what was compiled. That it can't be kept costs the next start time, and nothing else.
-    pub(crate) fn keep(&self, names: &Names, component: &Component) {
-        match self.write(names, component) {
+    /// Keeps what was compiled, and a note about it. That it can't be kept costs the next start time, and nothing else.
+    pub(crate) fn keep(&self, names: &Names, note: &[u8], component: &Component) {
+        match self.write(names, note, component) {
             Ok(()) => count(&self.counting.kept, 1),
             Err(error) => {
                 count(&self.counting.not_kept, 1);
@@ -244,11 +244,11 @@ impl Cache {
         }
     }
 
-    fn write(&self, names: &Names, component: &Component) -> io::Result<()> {
+    fn write(&self, names: &Names, note: &[u8], component: &Component) -> io::Result<()> {
         self.owner.check(&self.folder)?;
         let code = component.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
-        let header = self.key.seal(names, &code);
-        let bytes = (header.len() + code.len()) as u64;
+        let header = self.key.seal(names, note, &code);
+        let bytes = (header.len() + note.len() + code.len()) as u64;
         if bytes > self.bytes {
             return Err(io::Error::other(format!(
                 "it has {bytes} bytes, and the whole cache may have {}: give it a larger `cache_bytes`",
@@ -259,6 +259,7 @@ impl Cache {
         let mut file = unfinished(&self.folder)?;
         // Nothing makes sure that it reaches the disk: what a power failure leaves of it is found by its seal.
         file.write_all(&header)?;
+        file.write_all(note)?;
         file.write_all(&code)?;
         let place = self.file(names);
         if fs::symlink_metadata(&place).is_ok_and(|found| found.is_dir()) {

@@ -13,7 +13,7 @@ use wasmtime::{Result, Store};
 pub(crate) use self::v0_2::exports::setpoint::scaling::batch::{Answers, Looks};
 pub(crate) use self::v0_2::setpoint::scaling::log;
 pub(crate) use self::v0_2::setpoint::scaling::types::{
-    Answer, ConfigError, Description, Failure, Observation, Proposal,
+    Answer, ConfigError, Description, Failure, MetricNeed, Observation, Proposal,
 };
 use crate::sandbox::Sandbox;
 

@@ -28,6 +28,17 @@ pub enum LoadError {
         /// The budget.
         budget: Duration,
     },
+    /// Too many others are being compiled.
+    #[error(
+        "{limit} other components are still being compiled after {budget:?}, as many as may be at once; try again when one \
+         has ended, or give the host more `compilations`"
+    )]
+    CompilersBusy {
+        /// How many there may be.
+        limit: usize,
+        /// How long this one waited.
+        budget: Duration,
+    },
     /// The compiler itself failed.
     #[error("the compiler could not be run: {message}")]
     Compiler {

@@ -11,6 +11,7 @@ use wasmtime::{
 
 use crate::builder::PluginHostBuilder;
 use crate::cache::{Cache, CacheCounters};
+use crate::compile::Compilations;
 use crate::limits::Limits;
 use crate::sandbox::{DeadlinePassed, Sandbox};
 use crate::watchdog::{self, Watchdog, Watched};
@@ -60,6 +61,7 @@ struct Shared {
     mode: Mode,
     replay: bool,
     cache: Option<Cache>,
+    compilations: Arc<Compilations>,
     /// What the clocks of plugins that may see them count from.
     started: Instant,
     watchdog: Watchdog,
@@ -112,6 +114,7 @@ impl PluginHost {
                 mode,
                 replay: builder.replay,
                 cache,
+                compilations: Arc::default(),
                 started: Instant::now(),
                 watchdog,
             }),
@@ -150,6 +153,10 @@ impl PluginHost {
 
     pub(crate) fn cache(&self) -> Option<&Cache> {
         self.shared.cache.as_ref()
+    }
+
+    pub(crate) fn compilations(&self) -> &Arc<Compilations> {
+        &self.shared.compilations
     }
 
     /// Whether both are the same host.

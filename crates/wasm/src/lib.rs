@@ -4,6 +4,7 @@ mod builder;
 mod cache;
 mod cell;
 mod cells;
+mod compile;
 mod contract;
 mod counters;
 mod error;

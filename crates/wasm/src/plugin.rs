@@ -1,28 +1,31 @@
 //! A component file becomes an algorithm factory.
 
+mod trial;
+
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
 use serde_json::Value;
 use setpoint::{
     AlgorithmFactory, Capability, ConfigError, Description, Metric, MetricNeed, Needs, ScalingAlgorithm, Setup,
-    Timestamp,
 };
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
 use crate::cache::{CacheUse, is_entry};
-use crate::cell::{call, in_words};
 use crate::cells::Cells;
+use crate::compile::compile;
 use crate::contract::{self, ALGORITHM, CONTRACTS, Exports, Version};
 use crate::counters::Counters;
 use crate::error::LoadError;
-use crate::host::{Deadline, Mode, PluginHost};
+use crate::host::{Mode, PluginHost};
 use crate::instance::PluginAlgorithm;
 use crate::sandbox::wasi::{self, Linked};
-use crate::sandbox::{Grants, Identity, Sandbox, printable};
+use crate::sandbox::{Identity, Sandbox, printable};
 use crate::seat::Recipe;
+
+use self::trial::Note;
 
 /// A plugin, compiled and checked. Register it under a name, and each workload gets an instance of its own.
 ///
@@ -89,7 +92,7 @@ impl Plugin {
             return Err(LoadError::NotAComponent { found });
         }
         let fingerprint = blake3::hash(bytes);
-        let (component, cache_use) = compiled(host, bytes, fingerprint)?;
+        let Found { component, note, cache_use } = find(host, bytes, fingerprint)?;
         let Linked { linker, requires, imports } = wasi::link(host, &component)?;
         let version = version(host, &component)?;
         let wrong_types = |error: wasmtime::Error| LoadError::WrongTypes {
@@ -98,7 +101,15 @@ impl Plugin {
         };
         let pre = linker.instantiate_pre(&component).map_err(wrong_types)?;
         let exports = Exports::find(version, &pre).map_err(wrong_types)?;
-        let described = describe(host, &pre, &exports, version)?;
+        let noted = note.and_then(|note| Note::read(&note, host));
+        let described = match noted {
+            Some(described) => described,
+            None => {
+                let described = trial::describe(host, &pre, &exports, version)?;
+                keep(host, fingerprint, &component, &Note::new(host, &described));
+                described
+            }
+        };
         let (name, about) = checked(described, version, (imports, requires), fingerprint, cache_use)?;
         tracing::debug!(name, version = about.version, contract = version.contract(), "loaded a plugin");
         let identity = Arc::new(Identity { name, ..Identity::default() });
@@ -286,53 +297,31 @@ fn checked(
     ))
 }
 
-/// The component that `bytes` are compiled to, now or before.
-fn compiled(host: &PluginHost, bytes: &[u8], fingerprint: blake3::Hash) -> Result<(Component, CacheUse), LoadError> {
+/// A component, compiled now or before.
+struct Found {
+    component: Component,
+    /// What the cache has noted of its trial.
+    note: Option<Vec<u8>>,
+    cache_use: CacheUse,
+}
+
+/// The component that `bytes` are compiled to.
+fn find(host: &PluginHost, bytes: &[u8], fingerprint: blake3::Hash) -> Result<Found, LoadError> {
     let Some(cache) = host.cache() else {
-        return Ok((compile(host, bytes)?, CacheUse::Off));
+        return Ok(Found { component: compile(host, bytes)?, note: None, cache_use: CacheUse::Off });
     };
-    let names = cache.names(fingerprint);
-    match cache.get(host.engine(), &names) {
-        Ok(component) => Ok((component, CacheUse::Hit)),
-        Err(why) => {
-            let component = compile(host, bytes)?;
-            cache.keep(&names, &component);
-            Ok((component, why))
-        }
+    match cache.get(host.engine(), &cache.names(fingerprint)) {
+        Ok((component, note)) => Ok(Found { component, note: Some(note), cache_use: CacheUse::Hit }),
+        Err(cache_use) => Ok(Found { component: compile(host, bytes)?, note: None, cache_use }),
     }
 }
 
-/// Compiles on threads of its own: nothing can end a compiler that takes too long, but one needn't wait for it. Nor do
-/// those who come after: in a pool of all, whatever was given up would still be before them.
-fn compile(host: &PluginHost, bytes: &[u8]) -> Result<Component, LoadError> {
-    let (done, compiled) = mpsc::channel();
-    let (engine, bytes) = (host.engine().clone(), bytes.to_vec());
-    let budget = host.limits().compile_time;
-    let threads = rayon::ThreadPoolBuilder::new()
-        .thread_name(|number| format!("setpoint-compile-{number}"))
-        .stack_size(COMPILER_STACK)
-        // Whoever waits is told; by default it would end the process.
-        .panic_handler(|_| ())
-        .build()
-        .map_err(|error| LoadError::Compiler { message: format!("no threads can be started: {error}") })?;
-    threads.spawn(move || {
-        // Nobody listens any more where it took too long.
-        let _ = done.send(Component::from_binary(&engine, &bytes));
-    });
-    // They end with their work.
-    drop(threads);
-    match compiled.recv_timeout(budget) {
-        Ok(Ok(component)) => Ok(component),
-        Ok(Err(error)) => Err(LoadError::Invalid { message: printable(&format!("{error:#}")) }),
-        Err(mpsc::RecvTimeoutError::Timeout) => Err(LoadError::CompileTime { budget }),
-        Err(mpsc::RecvTimeoutError::Disconnected) => {
-            Err(LoadError::Compiler { message: "it crashed on this component".to_owned() })
-        }
+/// Keeps a component that was tried, where there is a cache.
+fn keep(host: &PluginHost, fingerprint: blake3::Hash, component: &Component, note: &Note) {
+    if let Some(cache) = host.cache() {
+        cache.keep(&cache.names(fingerprint), &note.write(), component);
     }
 }
-
-/// As much as a program's main thread has.
-const COMPILER_STACK: usize = 8 << 20;
 
 /// What `bytes` look like, where that is certainly no component.
 fn something_else(bytes: &[u8]) -> Option<&'static str> {
@@ -376,32 +365,4 @@ fn version(host: &PluginHost, component: &Component) -> Result<Version, LoadErro
             None => Err(LoadError::NoAlgorithm { exports: printable(&names.join(", ")) }),
         },
     }
-}
-
-/// Makes a trial instance and asks it who it is. Types inside an exported interface are checked only here.
-fn describe(
-    host: &PluginHost,
-    pre: &InstancePre<Sandbox>,
-    exports: &Exports,
-    version: Version,
-) -> Result<contract::Description, LoadError> {
-    let mut store = host.store(Sandbox::new(host, Arc::default(), Grants::default()));
-    let now = Timestamp::default();
-    let started = call(host, &mut store, Deadline::Init, now, |store| {
-        let instance = pre.instantiate(&mut *store)?;
-        // Nothing of the plugin runs here: what is wrong now are its types.
-        Ok(exports.load(store, &instance))
-    });
-    let described = match started {
-        Ok(Ok(guest)) => call(host, &mut store, Deadline::Init, now, |store| guest.describe(store)),
-        Ok(Err(error)) => {
-            let message = printable(&format!("{error:#}"));
-            return Err(LoadError::WrongTypes { speaks: version.contract(), message });
-        }
-        Err(error) => Err(error),
-    };
-    described.map_err(|error| {
-        let message = in_words(host, Deadline::Init, &error, store.data()).message;
-        LoadError::Start { message }
-    })
 }

@@ -8,6 +8,8 @@ use setpoint_guest_build::Language;
 use setpoint_testkit::laws;
 use setpoint_wasm::PluginHostBuilder;
 
+use super::PluginCompileTime;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
     /// Make a plugin's project, which builds as it is
@@ -106,6 +108,8 @@ pub(crate) struct InspectArguments {
     /// The plugin
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) compile_time: PluginCompileTime,
     /// Print everything as JSON, and nothing else
     #[arg(long)]
     pub(crate) json: bool,
@@ -142,6 +146,8 @@ pub(crate) struct CheckArguments {
     #[arg(long, value_name = "MS", default_value_t = PluginHostBuilder::DEADLINE.as_millis() as u64,
           value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub(crate) deadline: u64,
+    #[command(flatten)]
+    pub(crate) compile_time: PluginCompileTime,
     /// Print everything as JSON, and nothing else
     #[arg(long)]
     pub(crate) json: bool,
@@ -169,6 +175,8 @@ pub(crate) struct BenchArguments {
     /// How long each figure is measured, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub(crate) millis: u64,
+    #[command(flatten)]
+    pub(crate) compile_time: PluginCompileTime,
     /// Print everything as JSON, and nothing else
     #[arg(long)]
     pub(crate) json: bool,

@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<(), BadInput> {
     let file = &arguments.file;
     let bytes = read_component(file).map_err(|error| BadInput::file(file, "read", &error))?;
     let config = super::config(arguments.config.as_deref())?;
-    let host = super::host(PluginHost::builder())?;
+    let host = super::host(PluginHost::builder(), arguments.compile_time)?;
     let refused = |error: &dyn std::fmt::Display| BadInput::at(file.display(), error);
     let plugin = Plugin::load(&host, &bytes).map_err(|error| refused(&error))?;
     let budget = Duration::from_millis(arguments.millis);
@@ -92,7 +92,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<(), BadInput> {
     }
     let usual = USUAL.max(fewest);
     decision(bench.decision(&format!("in a store of its own, {}", metrics_in_words(usual)), Mode::Isolated, usual))?;
-    let pooled = super::host(PluginHost::builder().slots(SLOTS))?;
+    let pooled = super::host(PluginHost::builder().slots(SLOTS), arguments.compile_time)?;
     let fresh = Plugin::load(&pooled, &bytes).map_err(|error| refused(&error))?;
     let what = format!("a new instance for it, {}", metrics_in_words(usual));
     decision(Bench { plugin: &fresh, ..bench }.decision(&what, Mode::Fresh, usual))?;

@@ -56,7 +56,8 @@ struct Limit {
 
 pub(crate) fn run(arguments: &CheckArguments) -> Result<Check, BadInput> {
     let config = super::config(arguments.config.as_deref())?;
-    let host = super::host(PluginHost::builder().deadline(Duration::from_millis(arguments.deadline)))?;
+    let builder = PluginHost::builder().deadline(Duration::from_millis(arguments.deadline));
+    let host = super::host(builder, arguments.compile_time)?;
     let mut files = Vec::new();
     for file in &arguments.files {
         let bytes = read_component(file).map_err(|error| BadInput::file(file, "read", &error))?;

@@ -48,7 +48,7 @@ struct WantedCapability {
 pub(crate) fn run(arguments: &InspectArguments) -> Result<(), BadInput> {
     let file = &arguments.file;
     let bytes = read_component(file).map_err(|error| BadInput::file(file, "read", &error))?;
-    let plugin = Plugin::load(&super::host(PluginHost::builder())?, &bytes)
+    let plugin = Plugin::load(&super::host(PluginHost::builder(), arguments.compile_time)?, &bytes)
         .map_err(|error| BadInput::at(file.display(), error))?;
     let description = plugin.describe();
     let inspected = Inspected {

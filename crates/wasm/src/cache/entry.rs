@@ -1,4 +1,4 @@
-//! How an entry is written: a header that names it, a seal over all of it, and the native code.
+//! How an entry is written: a header that names it, a seal over all of it, what its host noted of it, and the native code.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -6,16 +6,17 @@
 //! | 16 | which key it is sealed with |
 //! | 32 | the hash of the component it was compiled from |
 //! | 32 | the hash of what the engine's code depends on |
-//! | 8 | how many bytes of code follow, little-endian |
-//! | 32 | the seal: a keyed hash of all of the above and the code |
+//! | 8 | how many bytes of note follow, little-endian |
+//! | 8 | and how many of code |
+//! | 32 | the seal: a keyed hash of all of the above and what follows |
 
 use std::hash::{Hash, Hasher};
 
 use super::BadEntry;
 
-const MAGIC: &[u8; 16] = b"setpoint-code-1\n";
+const MAGIC: &[u8; 16] = b"setpoint-code-2\n";
 /// Before the seal.
-const NAMED: usize = 16 + 16 + 32 + 32 + 8;
+const NAMED: usize = 16 + 16 + 32 + 32 + 8 + 8;
 const HEADER: usize = NAMED + blake3::OUT_LEN;
 
 /// Whether `bytes` begin as an entry, of this or another version, does.
@@ -30,10 +31,18 @@ pub(crate) struct Names {
     pub(super) engine: blake3::Hash,
 }
 
-/// Code whose seal was whole. Made by [`Key::open`] alone.
-pub(super) struct Unsealed<'a>(&'a [u8]);
+/// What an entry holds whose seal was whole.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unsealed<'a> {
+    pub(super) note: &'a [u8],
+    pub(super) code: Code<'a>,
+}
 
-impl<'a> Unsealed<'a> {
+/// Code whose seal was whole. Made by [`Key::open`] alone.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Code<'a>(&'a [u8]);
+
+impl<'a> Code<'a> {
     pub(super) const fn bytes(&self) -> &'a [u8] {
         self.0
     }
@@ -62,39 +71,44 @@ impl Key {
         Self { key, id }
     }
 
-    fn named(&self, names: &Names, code: u64) -> Vec<u8> {
+    fn named(&self, names: &Names, note: u64, code: u64) -> Vec<u8> {
         let mut header = Vec::with_capacity(HEADER);
         header.extend_from_slice(MAGIC);
         header.extend_from_slice(&self.id);
         header.extend_from_slice(names.source.as_bytes());
         header.extend_from_slice(names.engine.as_bytes());
+        header.extend_from_slice(&note.to_le_bytes());
         header.extend_from_slice(&code.to_le_bytes());
         header
     }
 
-    fn seal_of(&self, named: &[u8], code: &[u8]) -> blake3::Hash {
-        blake3::Hasher::new_keyed(&self.key).update(named).update(code).finalize()
+    fn seal_of(&self, parts: &[&[u8]]) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        for part in parts {
+            hasher.update(part);
+        }
+        hasher.finalize()
     }
 
-    /// What stands before `code` in its entry.
-    pub(super) fn seal(&self, names: &Names, code: &[u8]) -> Vec<u8> {
-        let mut header = self.named(names, code.len() as u64);
-        let seal = self.seal_of(&header, code);
+    /// What stands before `note` and `code` in their entry.
+    pub(super) fn seal(&self, names: &Names, note: &[u8], code: &[u8]) -> Vec<u8> {
+        let mut header = self.named(names, note.len() as u64, code.len() as u64);
+        let seal = self.seal_of(&[&header, note, code]);
         header.extend_from_slice(seal.as_bytes());
         header
     }
 
-    /// The code in `entry`, if it was sealed with this key under these names.
+    /// What `entry` holds, if it was sealed with this key under these names.
     pub(super) fn open<'a>(&self, names: &Names, entry: &'a [u8]) -> Result<Unsealed<'a>, BadEntry> {
         if !entry.starts_with(MAGIC) {
             return Err(BadEntry::Foreign);
         }
         let bytes = entry.len() as u64;
-        let Some((header, code)) = entry.split_at_checked(HEADER) else {
+        let Some((header, held)) = entry.split_at_checked(HEADER) else {
             return Err(BadEntry::Length { bytes, wants: HEADER as u64 });
         };
         let (named, seal) = header.split_at(NAMED);
-        let should = self.named(names, code.len() as u64);
+        let should = self.named(names, 0, 0);
         // Field by field, to say which one is wrong; the seal is over all of them.
         let differs = |range: std::ops::Range<usize>| named[range.clone()] != should[range];
         if differs(16..32) {
@@ -106,18 +120,19 @@ impl Key {
         if differs(64..96) {
             return Err(BadEntry::Misplaced { what: "engine" });
         }
-        if differs(96..NAMED) {
-            let mut length = [0; 8];
-            length.copy_from_slice(&named[96..]);
-            let wants = u64::from_le_bytes(length).saturating_add(HEADER as u64);
+        let length = |at: usize| u64::from_le_bytes(named[at..at + 8].try_into().expect("8 bytes"));
+        let (noted, coded) = (length(96), length(104));
+        let wants = noted.saturating_add(coded).saturating_add(HEADER as u64);
+        let split = usize::try_from(noted).ok().and_then(|noted| held.split_at_checked(noted));
+        let Some((note, code)) = split.filter(|_| wants == bytes) else {
             return Err(BadEntry::Length { bytes, wants });
-        }
+        };
         let seal: [u8; blake3::OUT_LEN] = seal.try_into().expect("a header ends with a seal");
         // Compared in constant time, as these hashes are.
-        if self.seal_of(named, code) != blake3::Hash::from_bytes(seal) {
+        if self.seal_of(&[named, note, code]) != blake3::Hash::from_bytes(seal) {
             return Err(BadEntry::Altered);
         }
-        Ok(Unsealed(code))
+        Ok(Unsealed { note, code: Code(code) })
     }
 }
 
@@ -146,6 +161,7 @@ pub(super) fn hash_of(what: &impl Hash) -> blake3::Hash {
 mod tests {
     use super::*;
 
+    const NOTE: &[u8] = b"as if it were a note";
     const CODE: &[u8] = b"as if it were native code";
 
     fn names(source: &[u8], engine: &[u8]) -> Names {
@@ -153,14 +169,14 @@ mod tests {
     }
 
     fn entry(key: &Key, names: &Names) -> Vec<u8> {
-        [key.seal(names, CODE).as_slice(), CODE].concat()
+        [key.seal(names, NOTE, CODE).as_slice(), NOTE, CODE].concat()
     }
 
     #[test]
     fn what_was_sealed_is_opened_and_no_bit_of_it_may_differ() {
         let (key, names) = (Key::new([7; Key::BYTES]), names(b"component", b"engine"));
         let whole = entry(&key, &names);
-        assert_eq!(key.open(&names, &whole).map(|code| code.bytes()), Ok(CODE));
+        assert_eq!(key.open(&names, &whole), Ok(Unsealed { note: NOTE, code: Code(CODE) }));
         for at in 0..whole.len() {
             for bit in 0..8 {
                 let mut changed = whole.clone();
@@ -181,10 +197,10 @@ mod tests {
         let (key, other) = (Key::new([7; Key::BYTES]), Key::new([8; Key::BYTES]));
         let (right, wrong) = (names(b"component", b"engine"), names(b"another", b"engine"));
         let mut renamed = entry(&key, &wrong);
-        renamed[..NAMED].copy_from_slice(&key.named(&right, CODE.len() as u64));
+        renamed[..NAMED].copy_from_slice(&key.named(&right, NOTE.len() as u64, CODE.len() as u64));
         assert_eq!(key.open(&right, &renamed).err(), Some(BadEntry::Altered));
         let mut rekeyed = entry(&other, &right);
-        rekeyed[..NAMED].copy_from_slice(&key.named(&right, CODE.len() as u64));
+        rekeyed[..NAMED].copy_from_slice(&key.named(&right, NOTE.len() as u64, CODE.len() as u64));
         assert_eq!(key.open(&right, &rekeyed).err(), Some(BadEntry::Altered));
     }
 

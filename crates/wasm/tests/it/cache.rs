@@ -97,19 +97,21 @@ fn bad_entries_are_compiled_anew_and_named() {
     let altered = BadEntry::Altered;
     let length = |bytes, wants| BadEntry::Length { bytes, wants };
     let (kept, hostile, other) = two_kept();
-    let size = fs::metadata(&hostile).expect("an entry").len();
+    let bytes = fs::read(&hostile).expect("an entry");
+    let (size, of_length) = (bytes.len() as u64, u64::from(bytes[96]));
+    let flipped = size - of_length + (of_length ^ 0x10);
     let cases: Vec<(&str, Spoil, BadEntry)> = vec![
         ("a bit of what it says it is", |_, entry, _| flip(entry, 3), BadEntry::Foreign),
         ("a bit of its key's name", |_, entry, _| flip(entry, 20), BadEntry::OtherKey),
         ("a bit of its component's hash", |_, entry, _| flip(entry, 40), BadEntry::Misplaced { what: "component" }),
         ("a bit of its engine's hash", |_, entry, _| flip(entry, 70), BadEntry::Misplaced { what: "engine" }),
-        ("a bit of its length", |_, entry, _| flip(entry, 96), length(size, ((size - 136) ^ 0x10) + 136)),
-        ("a bit of its seal", |_, entry, _| flip(entry, 110), altered.clone()),
-        ("the first bit of its code", |_, entry, _| flip(entry, 136), altered.clone()),
+        ("a bit of its length", |_, entry, _| flip(entry, 96), length(size, flipped)),
+        ("a bit of its seal", |_, entry, _| flip(entry, 118), altered.clone()),
+        ("the first bit of its note", |_, entry, _| flip(entry, 144), altered.clone()),
         ("a bit within its code", |_, entry, _| flip(entry, 20_000), altered.clone()),
         ("the last bit of its code", |_, entry, _| flip(entry, usize::MAX), altered),
         ("nothing of it left", |_, entry, _| cut(entry, 0), BadEntry::Foreign),
-        ("cut within its header", |_, entry, _| cut(entry, 100), length(100, 136)),
+        ("cut within its header", |_, entry, _| cut(entry, 100), length(100, 144)),
         ("cut within its code", |_, entry, _| cut(entry, 5_000), length(5_000, size)),
         (
             "the entry of another plugin",
