@@ -1,14 +1,23 @@
 //! What reads metrics.
 
 mod align;
+mod command;
+mod fetch;
 mod fixed;
+mod http;
+mod once;
+mod prometheus;
 
 use std::sync::Arc;
 
 use setpoint::{BoxFuture, Instance, Metric, Sample, TargetRef};
 
 pub(crate) use self::align::Aligned;
+pub use self::command::{Command, RunProgram};
+pub use self::fetch::{Fetch, FetchError};
 pub use self::fixed::{Fixed, fixed};
+pub use self::http::HttpJson;
+pub use self::prometheus::Prometheus;
 
 /// Reads metrics of one kind of source.
 pub trait Source: Send + Sync {

@@ -3,7 +3,10 @@
 pub mod allocations;
 pub mod behavior_cases;
 pub mod behavior_model;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod guests;
 pub mod hostile;
 pub mod laws;
 pub mod looks;
+pub mod required;

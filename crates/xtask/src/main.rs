@@ -1,9 +1,10 @@
 //! This workspace's own tools: `cargo xtask guests [--bless | --lang L]`, `cargo xtask wit`, `cargo xtask ci`,
-//! `cargo xtask fuzz [SECONDS]`, `cargo xtask peers [ARGUMENTS]`.
+//! `cargo xtask fuzz [SECONDS]`, `cargo xtask peers [ARGUMENTS]`, `cargo xtask kube-env`.
 
 mod ci;
 mod fuzz;
 mod guests;
+mod kube_env;
 mod peers;
 mod wit;
 
@@ -19,6 +20,7 @@ const HELP: &str = "usage: cargo xtask COMMAND
   wit               whether a released contract with plugins has changed incompatibly
   ci                what CI checks after the tests: fmt, clippy, docs, wit, fuzz, guests and the tests that need them
   fuzz [SECONDS]    hold the behavior stage to its model on random runs, for 30 s or as long as said
+  kube-env          build a Kubernetes control plane for the tests that need one, once, and print its folder
   peers [ARGUMENTS] what the same decision costs through a child process, gRPC and Extism; criterion gets ARGUMENTS";
 
 fn main() -> ExitCode {
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         ["guests", "--lang", language] => guests::language::build(language),
         ["wit"] => wit::check(),
         ["ci"] => ci::run(),
+        ["kube-env"] => kube_env::run(),
         ["peers", ref arguments @ ..] => peers::run(arguments),
         ["fuzz"] => fuzz::run(fuzz::SECONDS),
         ["fuzz", seconds] => match seconds.parse() {

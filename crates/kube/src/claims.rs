@@ -1,0 +1,127 @@
+//! Who scales what: one policy a target, and none where an HPA is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use setpoint::TargetRef;
+
+/// Who wants to scale each target. A group's versions are the same resource: `apps/v1` and `apps/v1beta2`.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    policies: BTreeMap<String, Claim>,
+    /// HPAs by namespace and name.
+    hpas: BTreeMap<String, Resource>,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Clone)]
+struct Resource {
+    group: String,
+    kind: String,
+    namespace: Option<String>,
+    name: String,
+}
+
+impl Resource {
+    fn of(target: &TargetRef) -> Self {
+        let group = target.api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        Self {
+            group: group.to_owned(),
+            kind: target.kind.clone(),
+            namespace: target.namespace.clone(),
+            name: target.name.clone(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Claim {
+    resource: Resource,
+    /// When the policy was made: the oldest of several has the target.
+    since: String,
+}
+
+/// Who else scales a policy's target, so that the policy doesn't.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Rival {
+    /// An older policy.
+    Policy(String),
+    /// A HorizontalPodAutoscaler.
+    Hpa(String),
+}
+
+impl std::fmt::Display for Rival {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Policy(key) => write!(f, "the older ScalingPolicy {key} scales the same target"),
+            Self::Hpa(key) => write!(f, "the HorizontalPodAutoscaler {key} scales the same target"),
+        }
+    }
+}
+
+impl Claims {
+    /// The policy called `key`, made at `since`, wants `target`. Gives the policies whose rivals may be others now.
+    pub(crate) fn claim(&mut self, key: &str, target: &TargetRef, since: &str) -> BTreeSet<String> {
+        let mut touched = self.release(key);
+        let resource = Resource::of(target);
+        touched.extend(self.claimants(&resource));
+        self.policies.insert(key.to_owned(), Claim { resource, since: since.to_owned() });
+        touched.remove(key);
+        touched
+    }
+
+    /// The policy called `key` is gone. Gives the policies whose rivals may be others now.
+    pub(crate) fn release(&mut self, key: &str) -> BTreeSet<String> {
+        self.policies.remove(key).map(|claim| self.claimants(&claim.resource)).unwrap_or_default()
+    }
+
+    /// The HPA called `key` scales `target` from now on, or nothing. Gives the policies whose rivals may be others now.
+    pub(crate) fn hpa(&mut self, key: &str, target: Option<&TargetRef>) -> BTreeSet<String> {
+        let before = match target {
+            Some(target) => self.hpas.insert(key.to_owned(), Resource::of(target)),
+            None => self.hpas.remove(key),
+        };
+        let now = target.map(Resource::of);
+        before.iter().chain(&now).flat_map(|resource| self.claimants(resource)).collect()
+    }
+
+    /// Who keeps the policy called `key` from scaling.
+    pub(crate) fn rival(&self, key: &str) -> Option<Rival> {
+        let own = self.policies.get(key)?;
+        if let Some((hpa, _)) = self.hpas.iter().find(|(_, resource)| **resource == own.resource) {
+            return Some(Rival::Hpa(hpa.clone()));
+        }
+        let others = self.policies.iter().filter(|(_, claim)| claim.resource == own.resource);
+        let first = others.min_by_key(|(key, claim)| (&claim.since, *key)).map(|(key, _)| key)?;
+        (first != key).then(|| Rival::Policy(first.clone()))
+    }
+
+    fn claimants(&self, resource: &Resource) -> BTreeSet<String> {
+        self.policies.iter().filter(|(_, claim)| claim.resource == *resource).map(|(key, _)| key.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(api_version: &str, name: &str) -> TargetRef {
+        let namespace = Some("shop".to_owned());
+        TargetRef { api_version: api_version.into(), kind: "Deployment".into(), name: name.into(), namespace }
+    }
+
+    #[test]
+    fn the_oldest_policy_has_a_target_and_an_hpa_before_it() {
+        let mut claims = Claims::default();
+        let touched = |keys: &[&str]| keys.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+        assert_eq!(claims.claim("shop/b", &target("apps/v1", "web"), "2026-01-02"), touched(&[]));
+        assert_eq!(claims.claim("shop/a", &target("apps/v1beta2", "web"), "2026-01-03"), touched(&["shop/b"]));
+        assert_eq!(claims.rival("shop/b"), None);
+        assert_eq!(claims.rival("shop/a"), Some(Rival::Policy("shop/b".into())));
+        assert_eq!(claims.hpa("shop/h", Some(&target("apps/v1", "web"))), touched(&["shop/a", "shop/b"]));
+        assert_eq!(claims.rival("shop/b"), Some(Rival::Hpa("shop/h".into())));
+        assert_eq!(claims.hpa("shop/h", None), touched(&["shop/a", "shop/b"]));
+        assert_eq!(claims.rival("shop/b"), None);
+        // The older one goes elsewhere.
+        assert_eq!(claims.claim("shop/b", &target("apps/v1", "api"), "2026-01-02"), touched(&["shop/a"]));
+        assert_eq!((claims.rival("shop/a"), claims.rival("shop/b")), (None, None));
+    }
+}

@@ -1,0 +1,290 @@
+//! Watches policies, and keeps an engine's workloads as they say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use kube::api::{Api, DynamicObject};
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt as _, watcher as watch};
+use kube::{Client, ResourceExt as _};
+use setpoint::{Handlers, Pause, TargetRef};
+use setpoint_runtime::{Engine, EngineBuilder, UpdateError};
+
+use crate::claims::Claims;
+use crate::condition::ConditionType;
+use crate::handler::ScaleHandler;
+use crate::policy::{Known, resource, understand};
+use crate::status::Statuses;
+
+/// Keeps workloads as the cluster's policies say.
+///
+/// A policy that can't be understood, whose algorithm can't be made, or whose target somebody else scales (an older policy,
+/// an HPA) isn't acted on, and its status says why; the state of one that was is kept.
+pub struct Controller {
+    client: Client,
+    namespace: Option<String>,
+    engine: EngineBuilder,
+}
+
+impl fmt::Debug for Controller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Controller").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
+}
+
+/// Why a controller ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ControllerError {
+    /// A watch ended, which it never does by itself.
+    #[error("the watch of {0} ended")]
+    WatchEnded(&'static str),
+}
+
+/// Policies by namespace and name, what is known of them, and whose targets they are.
+struct Desk {
+    engine: Engine,
+    statuses: Arc<Statuses>,
+    claims: Claims,
+    policies: BTreeMap<String, DynamicObject>,
+}
+
+impl Controller {
+    /// For the policies of `namespace`, or of all. `engine` has sources, store, permit and registry; the handler and what
+    /// writes statuses are added to it.
+    #[must_use]
+    pub fn new(client: Client, namespace: Option<String>, engine: EngineBuilder) -> Self {
+        Self { client, namespace, engine }
+    }
+
+    /// Runs until `shutdown`, and then until the looks under way have ended.
+    ///
+    /// # Errors
+    ///
+    /// [`ControllerError`]. That the API server doesn't answer is none: it goes on when it does.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ControllerError> {
+        let statuses = Arc::new(Statuses::new(self.client.clone()));
+        let handlers = Handlers::new().with_fallback(Arc::new(ScaleHandler::new(self.client.clone())));
+        let engine = self.engine.handlers(handlers).listener(Arc::<Statuses>::clone(&statuses)).build();
+        let desk = Desk { engine: engine.clone(), statuses, claims: Claims::default(), policies: BTreeMap::new() };
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let looks = tokio::spawn(async move { engine.run(async { drop(stopped.await) }).await });
+        let watched = tokio::select! {
+            () = shutdown => Ok(()),
+            ended = desk.watch(self.client, self.namespace.as_deref()) => Err(ended),
+        };
+        drop(stop);
+        if let Err(error) = looks.await {
+            tracing::error!(%error, "the engine ended early");
+        }
+        watched
+    }
+}
+
+type Watched<K> = BoxStream<'static, Result<Event<K>, watcher::Error>>;
+
+impl Desk {
+    async fn watch(mut self, client: Client, namespace: Option<&str>) -> ControllerError {
+        let hpas: Api<HorizontalPodAutoscaler> = match namespace {
+            Some(namespace) => Api::namespaced(client.clone(), namespace),
+            None => Api::all(client.clone()),
+        };
+        let policies: Api<DynamicObject> = match namespace {
+            Some(namespace) => Api::namespaced_with(client, namespace, &resource()),
+            None => Api::all_with(client, &resource()),
+        };
+        let mut hpas: Watched<_> = watch(hpas, watcher::Config::default()).default_backoff().boxed();
+        let mut policies: Watched<_> = watch(policies, watcher::Config::default()).default_backoff().boxed();
+        // Whom an HPA scales is known before anything is scaled.
+        let mut listed = Listed::default();
+        loop {
+            match hpas.next().await {
+                None => return ControllerError::WatchEnded("horizontalpodautoscalers"),
+                Some(event) => {
+                    let is_all = matches!(event, Ok(Event::InitDone));
+                    self.hpa(event, &mut listed).await;
+                    if is_all {
+                        break;
+                    }
+                }
+            }
+        }
+        let mut policies_listed = Listed::default();
+        loop {
+            tokio::select! {
+                event = hpas.next() => match event {
+                    None => return ControllerError::WatchEnded("horizontalpodautoscalers"),
+                    Some(event) => self.hpa(event, &mut listed).await,
+                },
+                event = policies.next() => match event {
+                    None => return ControllerError::WatchEnded("scalingpolicies"),
+                    Some(event) => self.policy(event, &mut policies_listed).await,
+                },
+            }
+        }
+    }
+
+    async fn policy(&mut self, event: Result<Event<DynamicObject>, watcher::Error>, listed: &mut Listed) {
+        match event {
+            Err(error) => tracing::warn!(%error, "policies can't be watched; it is tried again"),
+            Ok(Event::Init) => listed.begin(),
+            Ok(Event::InitApply(object)) => {
+                listed.see(Known::of(&object).key());
+                self.came(object).await;
+            }
+            Ok(Event::Apply(object)) => self.came(object).await,
+            Ok(Event::Delete(object)) => self.went(&Known::of(&object).key()).await,
+            Ok(Event::InitDone) => {
+                let gone: Vec<String> = self.policies.keys().filter(|key| !listed.has(key)).cloned().collect();
+                for key in gone {
+                    self.went(&key).await;
+                }
+            }
+        }
+    }
+
+    async fn came(&mut self, object: DynamicObject) {
+        let key = Known::of(&object).key();
+        let before = self.policies.get(&key).map(|object| (object.metadata.generation, object.uid()));
+        let is_news = before != Some((object.metadata.generation, object.uid()));
+        self.policies.insert(key.clone(), object);
+        // Statuses are written all the time, and no news.
+        if is_news {
+            for touched in self.consider(&key).await {
+                self.consider(&touched).await;
+            }
+        }
+    }
+
+    async fn went(&mut self, key: &str) {
+        self.policies.remove(key);
+        self.statuses.forget(key);
+        if let Err(error) = self.engine.remove(key).await {
+            tracing::warn!(policy = key, %error, "the state of a policy that is gone was not removed");
+        }
+        tracing::info!(policy = key, "the policy is gone");
+        for touched in self.claims.release(key) {
+            self.consider(&touched).await;
+        }
+    }
+
+    /// Does what a policy says, or says why not. Gives those whose rivals may be others now.
+    async fn consider(&mut self, key: &str) -> BTreeSet<String> {
+        let Some(object) = self.policies.get(key) else { return BTreeSet::new() };
+        let known = Known::of(object);
+        let created = known.created.clone();
+        let understood = understand(object);
+        let is_paused = understood.as_ref().is_ok_and(|(policy, _)| policy.pause != Pause::None);
+        self.statuses.know(known, is_paused);
+        let (policy, target) = match understood {
+            Ok(understood) => understood,
+            Err(error) => {
+                self.refuse(key, ConditionType::AlgorithmValid, "PolicyInvalid", error.to_string()).await;
+                return self.claims.release(key);
+            }
+        };
+        let touched = self.claims.claim(key, &target, &created);
+        if let Some(rival) = self.claims.rival(key) {
+            self.refuse(key, ConditionType::Scaling, "TargetTaken", rival.to_string()).await;
+            return touched;
+        }
+        let done = match self.engine.update(key, &policy, target.clone()) {
+            Ok(reconfigured) => {
+                tracing::info!(policy = key, ?reconfigured, "the policy changed");
+                Ok(())
+            }
+            Err(UpdateError::Unknown(_)) => self.engine.add(key, &policy, target).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(message) = done {
+            self.refuse(key, ConditionType::AlgorithmValid, "AlgorithmInvalid", message).await;
+        }
+        touched
+    }
+
+    async fn refuse(&self, key: &str, kind: ConditionType, reason: &'static str, message: String) {
+        // One that was never taken on has nothing to be released.
+        if self.engine.release(key).await.is_ok() {
+            tracing::info!(policy = key, reason, message, "the policy isn't acted on any more");
+        }
+        self.statuses.refuse(key, kind, reason, message).await;
+    }
+
+    async fn hpa(&mut self, event: Result<Event<HorizontalPodAutoscaler>, watcher::Error>, listed: &mut Listed) {
+        let touched = match event {
+            Err(error) => {
+                tracing::warn!(%error, "HPAs can't be watched; it is tried again");
+                BTreeSet::new()
+            }
+            Ok(Event::Init) => {
+                listed.begin();
+                BTreeSet::new()
+            }
+            Ok(Event::InitApply(hpa) | Event::Apply(hpa)) => {
+                let key = hpa_key(&hpa);
+                listed.see(key.clone());
+                self.claims.hpa(&key, Some(&hpa_target(&hpa)))
+            }
+            Ok(Event::Delete(hpa)) => {
+                let key = hpa_key(&hpa);
+                listed.forget(&key);
+                self.claims.hpa(&key, None)
+            }
+            Ok(Event::InitDone) => {
+                let gone = listed.gone();
+                gone.iter().flat_map(|key| self.claims.hpa(key, None)).collect()
+            }
+        };
+        for key in touched {
+            self.consider(&key).await;
+        }
+    }
+}
+
+fn hpa_key(hpa: &HorizontalPodAutoscaler) -> String {
+    format!("{}/{}", hpa.namespace().unwrap_or_default(), hpa.name_any())
+}
+
+fn hpa_target(hpa: &HorizontalPodAutoscaler) -> TargetRef {
+    let target = &hpa.spec.scale_target_ref;
+    TargetRef {
+        api_version: target.api_version.clone().unwrap_or_default(),
+        kind: target.kind.clone(),
+        name: target.name.clone(),
+        namespace: hpa.namespace(),
+    }
+}
+
+/// What a list named, to tell what is gone after the watch was interrupted.
+#[derive(Debug, Default)]
+struct Listed {
+    before: BTreeSet<String>,
+    now: BTreeSet<String>,
+}
+
+impl Listed {
+    fn begin(&mut self) {
+        self.before = std::mem::take(&mut self.now);
+    }
+
+    fn see(&mut self, key: String) {
+        self.now.insert(key);
+    }
+
+    fn forget(&mut self, key: &str) {
+        self.now.remove(key);
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.now.contains(key)
+    }
+
+    fn gone(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.before).into_iter().filter(|key| !self.now.contains(key)).collect()
+    }
+}

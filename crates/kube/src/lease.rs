@@ -1,0 +1,210 @@
+//! Leadership by a `Lease`, by client-go's rules.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::{Lease as Record, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::Client;
+use kube::api::{Api, PostParams};
+use setpoint_runtime::Permit;
+use tokio::time::Instant;
+
+/// How leadership is taken and lost. The defaults are client-go's.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LeaseConfig {
+    /// Where the lease is.
+    pub namespace: String,
+    /// What it is called.
+    pub name: String,
+    /// Who this is: another one in each process, also after a restart.
+    pub identity: String,
+    /// How long others wait for a holder that doesn't renew. Default 15 s.
+    pub duration: Duration,
+    /// How long a holder that can't renew goes on. Default 10 s; less than `duration`.
+    pub renew_deadline: Duration,
+    /// How long to wait between two tries. Default 2 s.
+    pub retry_period: Duration,
+}
+
+impl LeaseConfig {
+    /// The lease `name` in `namespace`, for `identity`.
+    #[must_use]
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>, identity: impl Into<String>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+            identity: identity.into(),
+            duration: Duration::from_secs(15),
+            renew_deadline: Duration::from_secs(10),
+            retry_period: Duration::from_secs(2),
+        }
+    }
+}
+
+/// One candidate for a lease. Clones are the same candidate; as a [`Permit`] it lets write who leads.
+///
+/// Others' clocks are never compared with this one's: a holder is taken to be gone when its record hasn't changed for a
+/// whole duration *here*. And a holder that couldn't renew for its deadline stops by itself, before anybody else can begin.
+#[derive(Clone)]
+pub struct Lease {
+    leases: Api<Record>,
+    config: Arc<LeaseConfig>,
+    state: Arc<Mutex<State>>,
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// When this candidate last took or renewed it: the time before the request.
+    renewed: Option<Instant>,
+    /// The record as it was last seen, and since when it is so.
+    observed: Option<(LeaseSpec, Instant)>,
+}
+
+impl Lease {
+    /// A candidate that doesn't lead.
+    #[must_use]
+    pub fn new(client: Client, config: LeaseConfig) -> Self {
+        let leases = Api::namespaced(client, &config.namespace);
+        Self { leases, config: Arc::new(config), state: Arc::default() }
+    }
+
+    /// Whether this candidate leads: it does until its deadline, whatever happens.
+    #[must_use]
+    pub fn is_leading(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.renewed.is_some_and(|at| at.elapsed() < self.config.renew_deadline)
+    }
+
+    /// Waits until this candidate leads.
+    pub async fn acquire(&self) {
+        loop {
+            match self.renew().await {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, "the lease can't be read or taken"),
+            }
+            tokio::time::sleep(self.config.retry_period).await;
+        }
+    }
+
+    /// Renews until leadership is lost or `shutdown`; then, where it still leads, gives the lease back, so that the next one
+    /// needn't wait. True after a shutdown, false after a loss.
+    pub async fn hold(&self, shutdown: impl Future<Output = ()>) -> bool {
+        let renewals = async {
+            while self.is_leading() {
+                tokio::time::sleep(self.config.retry_period).await;
+                match tokio::time::timeout(self.config.renew_deadline, self.renew()).await {
+                    Ok(Ok(true)) => {}
+                    Ok(Ok(false)) => return,
+                    Ok(Err(error)) => tracing::warn!(%error, "the lease was not renewed"),
+                    Err(_) => tracing::warn!("the lease was not renewed in time"),
+                }
+            }
+        };
+        tokio::select! {
+            () = shutdown => {
+                self.give_back().await;
+                true
+            }
+            () = renewals => {
+                self.state.lock().unwrap_or_else(PoisonError::into_inner).renewed = None;
+                false
+            }
+        }
+    }
+
+    /// Takes the lease, or keeps it, where that can be.
+    async fn renew(&self) -> Result<bool, kube::Error> {
+        let begun = Instant::now();
+        let Some(mut record) = self.leases.get_opt(&self.config.name).await? else {
+            let metadata = ObjectMeta { name: Some(self.config.name.clone()), ..ObjectMeta::default() };
+            let record = Record { metadata, spec: Some(self.spec(None)) };
+            return self.written(self.leases.create(&PostParams::default(), &record).await, begun);
+        };
+        let spec = record.spec.clone().unwrap_or_default();
+        if !self.may_take(&spec, begun) {
+            return Ok(false);
+        }
+        record.spec = Some(self.spec(Some(&spec)));
+        // Only as it was read: of two who find it free, one gets it.
+        self.written(self.leases.replace(&self.config.name, &PostParams::default(), &record).await, begun)
+    }
+
+    fn written(&self, result: Result<Record, kube::Error>, begun: Instant) -> Result<bool, kube::Error> {
+        match result {
+            Ok(_) => {
+                self.state.lock().unwrap_or_else(PoisonError::into_inner).renewed = Some(begun);
+                Ok(true)
+            }
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn may_take(&self, spec: &LeaseSpec, now: Instant) -> bool {
+        let holder = spec.holder_identity.as_deref().unwrap_or_default();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = match &state.observed {
+            Some((seen, since)) if seen == spec => *since,
+            _ => {
+                state.observed = Some((spec.clone(), now));
+                now
+            }
+        };
+        holder.is_empty() || holder == self.config.identity || now.duration_since(since) >= self.config.duration
+    }
+
+    fn spec(&self, before: Option<&LeaseSpec>) -> LeaseSpec {
+        let now = Some(MicroTime(Timestamp::now()));
+        let identity = Some(self.config.identity.clone());
+        let same = before.filter(|before| before.holder_identity == identity);
+        let transitions = before.and_then(|before| before.lease_transitions).unwrap_or_default();
+        LeaseSpec {
+            holder_identity: identity,
+            lease_duration_seconds: i32::try_from(self.config.duration.as_secs().max(1)).ok(),
+            acquire_time: same.map_or(now.clone(), |before| before.acquire_time.clone()),
+            renew_time: now,
+            lease_transitions: Some(transitions + i32::from(before.is_some() && same.is_none())),
+            ..LeaseSpec::default()
+        }
+    }
+
+    async fn give_back(&self) {
+        if !self.is_leading() {
+            return;
+        }
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).renewed = None;
+        let given = async {
+            let mut record = self.leases.get(&self.config.name).await?;
+            let spec = record.spec.get_or_insert_default();
+            if spec.holder_identity.as_deref() == Some(self.config.identity.as_str()) {
+                spec.holder_identity = Some(String::new());
+                spec.lease_duration_seconds = Some(1);
+                self.leases.replace(&self.config.name, &PostParams::default(), &record).await?;
+            }
+            Ok::<_, kube::Error>(())
+        };
+        match tokio::time::timeout(self.config.retry_period, given).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the lease was not given back: the next leader waits for it"),
+            Err(_) => tracing::warn!("the lease was not given back in time: the next leader waits for it"),
+        }
+    }
+}
+
+impl Permit for Lease {
+    fn may_write(&self, _: &str) -> bool {
+        self.is_leading()
+    }
+}

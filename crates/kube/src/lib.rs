@@ -1,0 +1,18 @@
+#![doc = include_str!("../docs/overview.md")]
+
+mod claims;
+mod condition;
+mod controller;
+mod crd;
+mod handler;
+mod lease;
+mod policy;
+mod status;
+mod store;
+mod structural;
+
+pub use controller::{Controller, ControllerError};
+pub use crd::{GROUP, KIND, VERSION, crd};
+pub use handler::ScaleHandler;
+pub use lease::{Lease, LeaseConfig};
+pub use store::ConfigMapStore;

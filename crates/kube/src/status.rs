@@ -1,0 +1,263 @@
+//! What is written into a policy's status, and which events are told.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Client;
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use serde_json::{Value, json};
+use setpoint::{BoxFuture, Outcome};
+use setpoint_runtime::{Listener, Look, Stage, Written};
+use tokio::time::Instant;
+
+use crate::condition::{Condition, ConditionType, Finding, Truth, after};
+use crate::crd::{GROUP, KIND, VERSION};
+use crate::policy::{Known, resource};
+
+/// How long a status that only has other readings can wait.
+const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
+
+/// Writes statuses: when something changed that a person would act on, and once a minute for the rest.
+pub(crate) struct Statuses {
+    client: Client,
+    recorder: Recorder,
+    policies: Mutex<HashMap<String, Entry>>,
+}
+
+struct Entry {
+    known: Known,
+    is_paused: bool,
+    conditions: Vec<Condition>,
+    last_scale: Option<Timestamp>,
+    /// What was written, without what changes at each look, and when.
+    written: Option<(Value, Instant)>,
+}
+
+impl Statuses {
+    pub(crate) fn new(client: Client) -> Self {
+        let reporter = Reporter { controller: "setpoint".to_owned(), instance: std::env::var("POD_NAME").ok() };
+        Self { recorder: Recorder::new(client.clone(), reporter), client, policies: Mutex::default() }
+    }
+
+    fn policies(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
+        self.policies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A policy came, or is another one than before.
+    pub(crate) fn know(&self, known: Known, is_paused: bool) {
+        let mut policies = self.policies();
+        match policies.get_mut(&known.key()) {
+            Some(entry) => {
+                entry.known = known;
+                entry.is_paused = is_paused;
+                entry.written = None;
+            }
+            None => {
+                let conditions = known.conditions.clone();
+                let entry = Entry { conditions, known, is_paused, last_scale: None, written: None };
+                policies.insert(entry.known.key(), entry);
+            }
+        }
+    }
+
+    pub(crate) fn forget(&self, key: &str) {
+        self.policies().remove(key);
+    }
+
+    /// Says why a policy isn't looked at.
+    pub(crate) async fn refuse(&self, key: &str, kind: ConditionType, reason: &'static str, message: String) {
+        let mut findings = vec![
+            Finding::new(ConditionType::Ready, Truth::False, reason, message.clone()),
+            Finding::new(ConditionType::Scaling, Truth::False, reason, message.clone()),
+        ];
+        if kind == ConditionType::AlgorithmValid {
+            findings.push(Finding::new(kind, Truth::False, reason, message.clone()));
+        }
+        self.write(key, findings, json!({}), Some((EventType::Warning, reason, message))).await;
+    }
+
+    /// Writes what was found, where it is news. Tells the event where a condition has changed.
+    async fn write(
+        &self,
+        key: &str,
+        findings: Vec<Finding>,
+        mut status: Value,
+        event: Option<(EventType, &'static str, String)>,
+    ) {
+        let now = Timestamp::now();
+        let (known, patch, changed) = {
+            let mut policies = self.policies();
+            let Some(entry) = policies.get_mut(key) else { return };
+            let conditions = after(&entry.conditions, findings, entry.known.generation, now);
+            let essence = |conditions: &[Condition]| -> Vec<(ConditionType, Truth)> {
+                conditions.iter().map(|condition| (condition.kind, condition.status)).collect()
+            };
+            let changed = essence(&conditions) != essence(&entry.conditions);
+            entry.conditions.clone_from(&conditions);
+            status["conditions"] = json!(conditions);
+            status["observedGeneration"] = json!(entry.known.generation);
+            let mut lasting = status.clone();
+            for fleeting in ["readings", "lastDecision"] {
+                lasting.as_object_mut().expect("a status is an object").remove(fleeting);
+            }
+            let is_old = |(before, at): &(Value, Instant)| *before != lasting || at.elapsed() >= AT_LEAST_EVERY;
+            if !entry.written.as_ref().is_none_or(is_old) {
+                return;
+            }
+            entry.written = Some((lasting, Instant::now()));
+            (entry.known.clone(), json!({ "status": status }), changed)
+        };
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &known.namespace, &resource());
+        if let Err(error) = api.patch_status(&known.name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+            tracing::warn!(policy = key, %error, "the status was not written");
+            if let Some(entry) = self.policies().get_mut(key) {
+                // It is tried again at the next look.
+                entry.written = None;
+            }
+        }
+        if let Some((kind, reason, note)) = event
+            && (changed || kind == EventType::Normal)
+        {
+            self.tell(&known, kind, reason, note).await;
+        }
+    }
+
+    async fn tell(&self, known: &Known, type_: EventType, reason: &str, note: String) {
+        let event =
+            Event { type_, reason: reason.to_owned(), note: Some(note), action: "Scale".to_owned(), secondary: None };
+        let about = ObjectReference {
+            api_version: Some(format!("{GROUP}/{VERSION}")),
+            kind: Some(KIND.to_owned()),
+            name: Some(known.name.clone()),
+            namespace: Some(known.namespace.clone()),
+            uid: known.uid.clone(),
+            ..ObjectReference::default()
+        };
+        if let Err(error) = self.recorder.publish(&event, &about).await {
+            tracing::warn!(policy = known.key(), reason, %error, "an event was not written");
+        }
+    }
+
+    async fn looked_at(&self, look: &Look) {
+        let key = &*look.key;
+        let (is_paused, last_scale) = {
+            let mut policies = self.policies();
+            let Some(entry) = policies.get_mut(key) else { return };
+            if matches!(look.written, Written::Done { .. }) {
+                entry.last_scale = Timestamp::from_millisecond(look.at.as_millis()).ok();
+            }
+            (entry.is_paused, entry.last_scale)
+        };
+        let event = match (look.written, look.strange, &look.failure) {
+            (Written::Done { from, to }, ..) => Some((EventType::Normal, "Scaled", scaled(look, from, to))),
+            (_, Some(strange), _) => Some((EventType::Normal, "ChangedByOther", strange.to_string())),
+            (.., Some(failure)) => Some((EventType::Warning, failure_reason(failure.stage), failure.message.clone())),
+            _ => unusable(look).map(|text| (EventType::Warning, "MetricsUnavailable", text)),
+        };
+        self.write(key, findings(look, is_paused), status(look, last_scale), event).await;
+    }
+}
+
+impl Listener for Statuses {
+    fn looked<'a>(&'a self, look: &'a Arc<Look>) -> BoxFuture<'a, ()> {
+        Box::pin(self.looked_at(look))
+    }
+}
+
+fn scaled(look: &Look, from: u32, to: u32) -> String {
+    let why: Vec<&str> = look.reasons.iter().map(|reason| reason.text.as_str()).collect();
+    format!("from {from} to {to}: {}", why.join("; "))
+}
+
+const fn failure_reason(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Observe => "TargetNotRead",
+        Stage::State => "StateNotKept",
+        _ => "NotScaled",
+    }
+}
+
+/// Which metrics have no usable reading, and why.
+fn unusable(look: &Look) -> Option<String> {
+    let problems: Vec<String> = look
+        .readings
+        .iter()
+        .filter(|(_, measured)| measured.usable().is_none())
+        .map(|(name, measured)| {
+            let (state, why) = measured.state();
+            format!("{name} is {state}: {why}")
+        })
+        .collect();
+    (!problems.is_empty()).then(|| problems.join("; "))
+}
+
+fn findings(look: &Look, is_paused: bool) -> Vec<Finding> {
+    use ConditionType::{AlgorithmValid, MetricsAvailable, Ready, Scaling};
+    let mut findings = Vec::new();
+    findings.push(match &look.failure {
+        None => Finding::new(Ready, Truth::True, "Looked", "it is looked at, and decided for"),
+        Some(failure) => Finding::new(Ready, Truth::False, failure_reason(failure.stage), failure.message.as_str()),
+    });
+    findings.push(match (look.written, &look.failure) {
+        (_, Some(failure)) => {
+            Finding::new(Scaling, Truth::False, failure_reason(failure.stage), failure.message.as_str())
+        }
+        (Written::DryRun, _) => {
+            Finding::new(Scaling, Truth::False, "DryRun", "decisions are told, and not carried out")
+        }
+        (Written::NotPermitted, _) => Finding::new(Scaling, Truth::False, "NotLeading", "another controller leads"),
+        _ if is_paused => Finding::new(Scaling, Truth::False, "Paused", "the policy pauses changes"),
+        _ => Finding::new(Scaling, Truth::True, "Scaling", "decisions are carried out"),
+    });
+    if let Some(decision) = look.decision {
+        findings.push(match decision.outcome {
+            Outcome::Fallback => {
+                let why = look.reasons.first().map(|reason| reason.text.as_str()).unwrap_or_default();
+                Finding::new(AlgorithmValid, Truth::False, "AlgorithmFailed", why)
+            }
+            _ => Finding::new(AlgorithmValid, Truth::True, "AlgorithmAnswers", "the algorithm answers"),
+        });
+        findings.push(match unusable(look) {
+            None => Finding::new(MetricsAvailable, Truth::True, "AllRead", "each metric has a reading"),
+            Some(text) => Finding::new(MetricsAvailable, Truth::False, "Unusable", text),
+        });
+    }
+    findings
+}
+
+fn status(look: &Look, last_scale: Option<Timestamp>) -> Value {
+    let mut status = json!({});
+    if let Some(count) = look.count {
+        status["currentReplicas"] = json!(count.asked);
+        status["readyReplicas"] = json!(look.ready);
+    }
+    if let Some(at) = last_scale {
+        status["lastScaleTime"] = json!(at);
+    }
+    if let Some(decision) = look.decision {
+        status["desiredReplicas"] = json!(decision.desired);
+        status["readings"] = look
+            .readings
+            .iter()
+            .map(|(name, measured)| {
+                let (state, why) = measured.state();
+                match measured.usable() {
+                    Some(value) => json!({ "name": name, "state": state, "value": value }),
+                    None => json!({ "name": name, "state": state, "message": why }),
+                }
+            })
+            .collect();
+        status["lastDecision"] = json!({
+            "at": Timestamp::from_millisecond(look.at.as_millis()).ok(),
+            "from": decision.current,
+            "to": decision.desired,
+            "outcome": decision.outcome,
+            "reasons": look.reasons,
+        });
+    }
+    status
+}
