@@ -1,5 +1,7 @@
 //! The command line.
 
+#[cfg(feature = "cluster")]
+pub(crate) mod cluster;
 pub(crate) mod plugin;
 
 use std::ffi::OsString;
@@ -9,6 +11,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use setpoint_wasm::PluginHostBuilder;
+use tracing::Level;
 
 use self::plugin::PluginCommand;
 use crate::error::BadInput;
@@ -24,6 +27,18 @@ pub(crate) struct Cli {
     pub(crate) verbose: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// How much is logged: nothing but errors by what ends by itself, and what happens by what goes on.
+    pub(crate) fn log_level(&self) -> Level {
+        match &self.command {
+            _ if self.verbose => Level::DEBUG,
+            #[cfg(feature = "cluster")]
+            Command::Controller(_) => Level::INFO,
+            _ => Level::ERROR,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -43,6 +58,12 @@ pub(crate) enum Command {
     /// Make plugins, look into them, and put them to the test
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Print the custom resource definition of policies
+    #[cfg(feature = "cluster")]
+    Crd(cluster::CrdArguments),
+    /// Keep a cluster's workloads as its policies say
+    #[cfg(feature = "cluster")]
+    Controller(cluster::ControllerArguments),
     /// Print the JSON Schema of a document
     Schema(SchemaArguments),
     /// Print a completion script

@@ -1,6 +1,6 @@
 //! `setpoint convert`: another autoscaler's documents as policies.
 
-mod yaml;
+pub(crate) mod yaml;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -4,6 +4,8 @@ mod algorithms;
 mod catalog;
 mod check;
 mod cli;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod conformance;
 mod convert;
 mod decide;
@@ -34,7 +36,7 @@ const BAD_INPUT: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let level = if cli.verbose { tracing::Level::DEBUG } else { tracing::Level::ERROR };
+    let level = cli.log_level();
     tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false).init();
     let done = match cli.command {
         Command::Simulate(arguments) => simulate::run(&arguments).map(|()| Check::Passed),
@@ -44,6 +46,10 @@ fn main() -> ExitCode {
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Algorithms(arguments) => algorithms::run(&arguments).map(|()| Check::Passed),
         Command::Plugin(command) => plugin::run(&command),
+        #[cfg(feature = "cluster")]
+        Command::Crd(arguments) => cluster::crd(&arguments).map(|()| Check::Passed),
+        #[cfg(feature = "cluster")]
+        Command::Controller(arguments) => cluster::controller(&arguments),
         Command::Schema(arguments) => schema::run(&arguments).map(|()| Check::Passed),
         Command::Completions { shell } => cli::completions(shell).map(|()| Check::Passed),
     };

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -135,15 +135,20 @@ impl Cluster {
     ///
     /// As for [`kubectl`](Self::kubectl).
     pub fn kubectl_with(&self, arguments: &[&str], input: &str) -> Result<String, String> {
-        let stdin = self.folder.path().join("stdin");
-        fs::write(&stdin, input).map_err(|error| error.to_string())?;
+        // A file, and one of its own: a pipe would want somebody to write into it meanwhile.
+        let stdin = || -> io::Result<File> {
+            let mut file = tempfile::tempfile()?;
+            file.write_all(input.as_bytes())?;
+            file.rewind()?;
+            Ok(file)
+        };
         let output = Command::new(self.bin.join("kubectl"))
             .arg("--kubeconfig")
             .arg(self.kubeconfig())
             // Nothing of it belongs to a home folder.
             .arg(format!("--cache-dir={}", self.folder.path().join("cache").display()))
             .args(arguments)
-            .stdin(File::open(stdin).map_err(|error| error.to_string())?)
+            .stdin(stdin().map_err(|error| error.to_string())?)
             .output()
             .map_err(|error| format!("kubectl can't be run: {error}"))?;
         if output.status.success() {

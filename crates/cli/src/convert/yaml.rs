@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 /// Comments by the path of their field.
-pub(super) type Comments = BTreeMap<String, Vec<String>>;
+pub(crate) type Comments = BTreeMap<String, Vec<String>>;
 
 /// Lines of comments are broken here.
 const WIDTH: usize = 110;
@@ -48,7 +48,7 @@ const ORDER: [&str; 33] = [
 ];
 
 /// `value` as a document under the lines of `head`.
-pub(super) fn write(value: &Value, head: &[String], comments: &Comments) -> String {
+pub(crate) fn write(value: &Value, head: &[String], comments: &Comments) -> String {
     let mut writer = Writer { out: String::new(), comments };
     for line in head {
         writer.comment(line, 0);
@@ -58,7 +58,7 @@ pub(super) fn write(value: &Value, head: &[String], comments: &Comments) -> Stri
 }
 
 /// `path`, or what is nearest around it and there; none for a path that is empty.
-pub(super) fn nearest(value: &Value, path: &str) -> Option<String> {
+pub(crate) fn nearest(value: &Value, path: &str) -> Option<String> {
     let mut path = path;
     while !path.is_empty() {
         let pointer: String = path.replace(['.', '['], "/").replace(']', "");

@@ -1,0 +1,111 @@
+//! `setpoint crd` and `setpoint controller`: Kubernetes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use setpoint_kube::{ConfigMapStore, Controller, Lease, LeaseConfig};
+use setpoint_runtime::Engine;
+use setpoint_runtime::source::{Fetch, HttpJson, Prometheus};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::catalog::Catalog;
+use crate::check::Check;
+use crate::cli::cluster::{ControllerArguments, CrdArguments};
+use crate::convert::yaml;
+use crate::error::BadInput;
+use crate::output;
+
+/// What ConfigMaps of states are called after, and the lease.
+const NAME: &str = "setpoint";
+
+pub(crate) fn crd(arguments: &CrdArguments) -> Result<(), BadInput> {
+    let crd = setpoint_kube::crd();
+    if arguments.json {
+        return output::print_json(&crd);
+    }
+    output::print_raw(yaml::write(&crd, &[], &yaml::Comments::new()).as_bytes())
+}
+
+pub(crate) fn controller(arguments: &ControllerArguments) -> Result<Check, BadInput> {
+    let registry = Catalog::new(&arguments.plugins)?.registry().clone();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| BadInput::at("threads", error))?;
+    runtime.block_on(async {
+        let client = client(arguments.kubeconfig.as_deref()).await?;
+        let fetch = Fetch::new().map_err(|error| BadInput::at("HTTP", error))?;
+        let own = arguments.own_namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok());
+        let own = own.unwrap_or_else(|| "default".to_owned());
+        let engine = Engine::builder()
+            .registry(registry)
+            .source(Arc::new(Prometheus::new(fetch.clone(), arguments.prometheus.clone())))
+            .source(Arc::new(HttpJson::new(fetch)))
+            .store(Arc::new(ConfigMapStore::new(client.clone(), &own, NAME)));
+        if !arguments.leader_elect {
+            let controller = Controller::new(client, arguments.namespace.clone(), engine);
+            return ended(controller.run(terminated()?).await);
+        }
+        let lease = Lease::new(client.clone(), LeaseConfig::new(own, NAME, identity()));
+        tokio::select! {
+            () = lease.acquire() => tracing::info!("leading"),
+            () = terminated()? => return Ok(Check::Passed),
+        }
+        let controller = Controller::new(client, arguments.namespace.clone(), engine.permit(Arc::new(lease.clone())));
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let running = tokio::spawn(controller.run(async { drop(stopped.await) }));
+        let shutdown = terminated()?;
+        // Given back only when nothing is written any more.
+        let (looks_ended, all_ended) = tokio::sync::oneshot::channel::<()>();
+        let held = tokio::spawn(async move { lease.hold(async { drop(all_ended.await) }).await });
+        let mut held = std::pin::pin!(held);
+        let lost = tokio::select! {
+            () = shutdown => false,
+            _ = &mut held => true,
+        };
+        drop(stop);
+        let done = running.await.map_err(|error| BadInput::at("the controller", error))?;
+        drop(looks_ended);
+        if lost {
+            tracing::error!("leadership was lost");
+            return Ok(Check::Failed);
+        }
+        held.await.map_err(|error| BadInput::at("the lease", error))?;
+        ended(done)
+    })
+}
+
+fn ended(done: Result<(), setpoint_kube::ControllerError>) -> Result<Check, BadInput> {
+    done.map(|()| Check::Passed).map_err(|error| BadInput::at("the controller", error))
+}
+
+async fn client(kubeconfig: Option<&Path>) -> Result<kube::Client, BadInput> {
+    let place = || kubeconfig.map_or_else(|| "a cluster".to_owned(), |file| file.display().to_string());
+    let config = match kubeconfig {
+        None => kube::Config::infer().await.map_err(|error| BadInput::at(place(), error))?,
+        Some(file) => {
+            let read = kube::config::Kubeconfig::read_from(file).map_err(|error| BadInput::at(place(), error))?;
+            let options = kube::config::KubeConfigOptions::default();
+            kube::Config::from_custom_kubeconfig(read, &options).await.map_err(|error| BadInput::at(place(), error))?
+        }
+    };
+    kube::Client::try_from(config).map_err(|error| BadInput::at(place(), error))
+}
+
+/// Another one in each process.
+fn identity() -> String {
+    let host =
+        std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_else(|_| "setpoint".to_owned());
+    let began = jiff::Timestamp::now().as_nanosecond();
+    format!("{host}_{}_{began}", std::process::id())
+}
+
+/// Ends with Ctrl-C or SIGTERM. They are waited for from now on.
+fn terminated() -> Result<impl Future<Output = ()>, BadInput> {
+    let wait = |kind| signal(kind).map_err(|error| BadInput::at("signals", error));
+    let (mut interrupt, mut terminate) = (wait(SignalKind::interrupt())?, wait(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

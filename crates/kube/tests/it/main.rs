@@ -1,0 +1,78 @@
+//! Against a real control plane: see `crates/xtask/kube-env`.
+
+mod controller;
+mod definition;
+mod handler;
+mod lease;
+mod store;
+
+use std::path::Path;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use setpoint_testkit::cluster::{Cluster, ClusterOptions};
+
+/// One for all tests, with pods that become ready at once. Each test has a namespace of its own.
+static CLUSTER: LazyLock<Option<Cluster>> = LazyLock::new(|| {
+    let cluster = Cluster::start(ClusterOptions { nodes: Some(2), ..ClusterOptions::default() })?;
+    cluster.kubectl_with(&["apply", "-f", "-"], &setpoint_kube::crd().to_string()).expect("the definition is applied");
+    cluster
+        .kubectl(&["wait", "--for=condition=Established", "crd/scalingpolicies.setpoint.dev", "--timeout=30s"])
+        .expect("and established");
+    Some(cluster)
+});
+
+/// The cluster, with a namespace; none where the test is to be skipped.
+async fn cluster(namespace: &str) -> Option<(&'static Cluster, Client)> {
+    let cluster = CLUSTER.as_ref()?;
+    cluster.kubectl(&["create", "namespace", namespace]).expect("a new namespace");
+    Some((cluster, client(&cluster.kubeconfig()).await))
+}
+
+async fn client(kubeconfig: &Path) -> Client {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.expect("a context");
+    Client::try_from(config).expect("a client")
+}
+
+fn apply(cluster: &Cluster, namespace: &str, manifest: &str) {
+    cluster.kubectl_with(&["-n", namespace, "apply", "-f", "-"], manifest).expect("a good manifest");
+}
+
+/// What `kubectl get` says of a field.
+fn field(cluster: &Cluster, namespace: &str, object: &str, path: &str) -> String {
+    let path = format!("jsonpath={{{path}}}");
+    cluster.kubectl(&["-n", namespace, "get", object, "-o", &path]).unwrap_or_else(|error| error)
+}
+
+/// Waits until `field` is as wanted; panics with what it is when it isn't for two minutes.
+async fn eventually(what: &str, want: &str, field: impl Fn() -> String) {
+    let end = Instant::now() + Duration::from_secs(120);
+    loop {
+        let found = field();
+        if found == want {
+            return;
+        }
+        assert!(Instant::now() < end, "{what} is {found:?} instead of {want:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// A workload of `kind` with pods that nobody runs.
+fn workload(kind: &str, name: &str, replicas: u32) -> String {
+    let service = if kind == "StatefulSet" { "\n  serviceName: none" } else { "" };
+    format!(
+        "apiVersion: apps/v1
+kind: {kind}
+metadata: {{name: {name}}}
+spec:
+  replicas: {replicas}{service}
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec: {{containers: [{{name: main, image: none}}]}}
+"
+    )
+}
