@@ -1,9 +1,8 @@
 //! `setpoint crd` and `setpoint controller`: Kubernetes.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use setpoint_kube::{ConfigMapStore, Controller, Lease, LeaseConfig};
+use setpoint_kube::{ConfigMapStore, Controller, ControllerError, Lease, LeaseConfig, connect};
 use setpoint_runtime::Engine;
 use setpoint_runtime::source::{Fetch, HttpJson, Prometheus};
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,7 +30,9 @@ pub(crate) fn controller(arguments: &ControllerArguments) -> Result<Check, BadIn
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| BadInput::at("threads", error))?;
     runtime.block_on(async {
-        let client = client(arguments.kubeconfig.as_deref()).await?;
+        let kubeconfig = arguments.kubeconfig.as_deref();
+        let place = || kubeconfig.map_or_else(|| "a cluster".to_owned(), |file| file.display().to_string());
+        let client = connect(kubeconfig).await.map_err(|error| BadInput::at(place(), error))?;
         let fetch = Fetch::new().map_err(|error| BadInput::at("HTTP", error))?;
         let own = arguments.own_namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok());
         let own = own.unwrap_or_else(|| "default".to_owned());
@@ -73,21 +74,8 @@ pub(crate) fn controller(arguments: &ControllerArguments) -> Result<Check, BadIn
     })
 }
 
-fn ended(done: Result<(), setpoint_kube::ControllerError>) -> Result<Check, BadInput> {
+fn ended(done: Result<(), ControllerError>) -> Result<Check, BadInput> {
     done.map(|()| Check::Passed).map_err(|error| BadInput::at("the controller", error))
-}
-
-async fn client(kubeconfig: Option<&Path>) -> Result<kube::Client, BadInput> {
-    let place = || kubeconfig.map_or_else(|| "a cluster".to_owned(), |file| file.display().to_string());
-    let config = match kubeconfig {
-        None => kube::Config::infer().await.map_err(|error| BadInput::at(place(), error))?,
-        Some(file) => {
-            let read = kube::config::Kubeconfig::read_from(file).map_err(|error| BadInput::at(place(), error))?;
-            let options = kube::config::KubeConfigOptions::default();
-            kube::Config::from_custom_kubeconfig(read, &options).await.map_err(|error| BadInput::at(place(), error))?
-        }
-    };
-    kube::Client::try_from(config).map_err(|error| BadInput::at(place(), error))
 }
 
 /// Another one in each process.

@@ -2,6 +2,7 @@
 
 mod claims;
 mod condition;
+mod connect;
 mod controller;
 mod crd;
 mod handler;
@@ -11,6 +12,7 @@ mod status;
 mod store;
 mod structural;
 
+pub use connect::{ConnectError, connect};
 pub use controller::{Controller, ControllerError};
 pub use crd::{GROUP, KIND, VERSION, crd};
 pub use handler::ScaleHandler;

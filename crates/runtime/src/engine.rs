@@ -90,7 +90,6 @@ pub enum UpdateError {
 
 impl Engine {
     /// An engine of parts to be named.
-    #[must_use]
     pub fn builder() -> EngineBuilder {
         EngineBuilder::new()
     }

@@ -10,6 +10,9 @@ use crate::{fuzz, guests, wit};
 /// Seconds: that the targets build, run, and find nothing at once.
 const FUZZED: NonZeroU32 = NonZeroU32::new(10).expect("not 0");
 
+/// The command with all its parts, as it is released.
+const FULL: &str = "setpoint-cli/cluster";
+
 /// Every check, in the order of their cost.
 pub(crate) fn run() -> anyhow::Result<()> {
     let cargo = |arguments: &[&str]| {
@@ -20,9 +23,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
     crate::run(&mut cargo(&["fmt", "--all", "--check"]))?;
     crate::run(&mut cargo(&["fmt", "--all", "--check", "--manifest-path", "guest-plugins/Cargo.toml"]))?;
     crate::run(&mut cargo(&["fmt", "--all", "--check", "--manifest-path", "fuzz/Cargo.toml"]))?;
-    crate::run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
+    crate::run(&mut cargo(&[
+        "clippy", "--workspace", "--all-targets", "--features", FULL, "--locked", "--", "-D", "warnings",
+    ]))?;
     crate::run(
-        cargo(&["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"])
+        cargo(&["doc", "--workspace", "--no-deps", "--document-private-items", "--features", FULL, "--locked"])
             .env("RUSTDOCFLAGS", "-D warnings"),
     )?;
     wit::check()?;
@@ -35,7 +40,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
     crate::run(&mut cargo(&["test", "--locked", "--manifest-path", "guest-plugins/Cargo.toml"]))?;
     crate::run(
-        cargo(&["test", "--locked", "--workspace", "--test", "it"])
+        cargo(&["test", "--locked", "--workspace", "--features", FULL, "--test", "it"])
             .env(BUILT_LANGUAGES, &built)
             .env(BUILT, built)
             .env(TOOLCHAINS, std::path::absolute(guests::workshops(&root()))?),

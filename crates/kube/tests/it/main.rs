@@ -6,12 +6,10 @@ mod handler;
 mod lease;
 mod store;
 
-use std::path::Path;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::Client;
 use setpoint_testkit::cluster::{Cluster, ClusterOptions};
 
 /// One for all tests, with pods that become ready at once. Each test has a namespace of its own.
@@ -28,13 +26,7 @@ static CLUSTER: LazyLock<Option<Cluster>> = LazyLock::new(|| {
 async fn cluster(namespace: &str) -> Option<(&'static Cluster, Client)> {
     let cluster = CLUSTER.as_ref()?;
     cluster.kubectl(&["create", "namespace", namespace]).expect("a new namespace");
-    Some((cluster, client(&cluster.kubeconfig()).await))
-}
-
-async fn client(kubeconfig: &Path) -> Client {
-    let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.expect("a context");
-    Client::try_from(config).expect("a client")
+    Some((cluster, setpoint_kube::connect(Some(&cluster.kubeconfig())).await.expect("a client")))
 }
 
 fn apply(cluster: &Cluster, namespace: &str, manifest: &str) {

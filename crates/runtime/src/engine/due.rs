@@ -84,7 +84,7 @@ impl Due {
 fn spread(key: &str, interval: Duration) -> Duration {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
-    let nanos = u128::from(hasher.finish()) * interval.as_nanos() >> 64;
+    let nanos = (u128::from(hasher.finish()) * interval.as_nanos()) >> 64;
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
