@@ -16,6 +16,8 @@ mod output;
 mod plugin;
 mod progress;
 mod schema;
+#[cfg(feature = "server")]
+mod serve;
 mod simulate;
 mod view;
 
@@ -44,6 +46,8 @@ fn main() -> ExitCode {
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Algorithms(arguments) => algorithms::run(&arguments).map(|()| Check::Passed),
         Command::Plugin(command) => plugin::run(&command),
+        #[cfg(feature = "server")]
+        Command::Serve(arguments) => serve::run(&arguments).map(|()| Check::Passed),
         Command::Schema(arguments) => schema::run(&arguments).map(|()| Check::Passed),
         Command::Completions { shell } => cli::completions(shell).map(|()| Check::Passed),
     };
