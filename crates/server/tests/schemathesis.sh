@@ -2,8 +2,11 @@
 # Holds a server that runs to its own description: crates/server/tests/schemathesis.sh <setpoint> [schemathesis]
 #   <setpoint> is the command built with the feature `server`; schemathesis 4 is found in the path unless it is named.
 set -euo pipefail
-setpoint=$(realpath "$1") schemathesis=${2:-schemathesis}
+setpoint=$(realpath "$1") schemathesis=$(command -v "${2:-schemathesis}")
+schemathesis=$(realpath -s "$schemathesis")
 folder=$(mktemp -d)
+# Schemathesis leaves what it learnt where it runs.
+cd "$folder"
 # Long enough to be told from a guess.
 export SETPOINT_TOKEN=for-schemathesis-alone
 "$setpoint" serve --listen 127.0.0.1:0 --database "$folder/setpoint.db" --rate 100000 --interval 1s \
