@@ -36,6 +36,8 @@ impl Cli {
             _ if self.verbose => Level::DEBUG,
             #[cfg(feature = "cluster")]
             Command::Controller(_) => Level::INFO,
+            #[cfg(feature = "server")]
+            Command::Serve(_) => Level::INFO,
             _ => Level::ERROR,
         }
     }
@@ -64,6 +66,9 @@ pub(crate) enum Command {
     /// Keep a cluster's workloads as its policies say
     #[cfg(feature = "cluster")]
     Controller(cluster::ControllerArguments),
+    /// Serve autoscalers over HTTP: AI Storage Orchestrator's API
+    #[cfg(feature = "server")]
+    Serve(ServeArguments),
     /// Print the JSON Schema of a document
     Schema(SchemaArguments),
     /// Print a completion script
@@ -332,6 +337,47 @@ pub(crate) struct AlgorithmsArguments {
     /// Print everything as JSON, configuration schemas included
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[cfg(feature = "server")]
+const SERVE_EXAMPLES: &str = "Examples:
+  setpoint serve --workload Deployment/default/nginx-deployment=2
+      Then open http://127.0.0.1:8080/, create an autoscaler with POST /api/v1/autoscaling, and
+      send what it reads:
+      curl -X PUT http://127.0.0.1:8080/api/v1/readings/default/Deployment/nginx-deployment \\
+        -H 'Content-Type: application/json' -d '{\"cpu\": 95}'
+  setpoint serve --database postgres://setpoint@db/setpoint --listen 0.0.0.0:8080 --token-file token
+      One of several instances behind a balancer. Exactly one acts on each workload.
+
+The API is described at /openapi.json. A token is taken from --token-file, else from $SETPOINT_TOKEN,
+and is required where the address can be reached from elsewhere.";
+
+/// What is served, where, and to whom.
+#[cfg(feature = "server")]
+#[derive(Debug, Args)]
+#[command(after_help = SERVE_EXAMPLES)]
+pub(crate) struct ServeArguments {
+    /// Listen here [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<std::net::SocketAddr>,
+    /// Keep everything in this file, or in PostgreSQL, for several instances
+    #[arg(long, value_name = "FILE|postgres://…", default_value = "setpoint.db")]
+    pub(crate) database: String,
+    /// A file with the token that clients have to show
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) token_file: Option<PathBuf>,
+    /// A workload in memory to scale, and its count; repeat it for more
+    #[arg(long, value_name = "KIND/NAMESPACE/NAME=REPLICAS")]
+    pub(crate) workload: Vec<crate::serve::Workload>,
+    /// How often each workload is looked at
+    #[arg(long, value_name = "DURATION", default_value = "15s")]
+    pub(crate) interval: humantime::Duration,
+    /// How long an instance that fails keeps others from acting on its workloads; at least 10s
+    #[arg(long, value_name = "DURATION", default_value = "15s")]
+    pub(crate) lease: humantime::Duration,
+    /// Answer at most so many requests a second
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) rate: u32,
 }
 
 /// A kind of document.

@@ -18,6 +18,8 @@ mod output;
 mod plugin;
 mod progress;
 mod schema;
+#[cfg(feature = "server")]
+mod serve;
 mod simulate;
 mod view;
 
@@ -50,6 +52,8 @@ fn main() -> ExitCode {
         Command::Crd(arguments) => cluster::crd(&arguments).map(|()| Check::Passed),
         #[cfg(feature = "cluster")]
         Command::Controller(arguments) => cluster::controller(&arguments),
+        #[cfg(feature = "server")]
+        Command::Serve(arguments) => serve::run(&arguments).map(|()| Check::Passed),
         Command::Schema(arguments) => schema::run(&arguments).map(|()| Check::Passed),
         Command::Completions { shell } => cli::completions(shell).map(|()| Check::Passed),
     };

@@ -11,7 +11,7 @@ use crate::{fuzz, guests, wit};
 const FUZZED: NonZeroU32 = NonZeroU32::new(10).expect("not 0");
 
 /// The command with all its parts, as it is released.
-const FULL: &str = "setpoint-cli/cluster";
+const FULL: &str = "setpoint-cli/full";
 
 /// Every check, in the order of their cost.
 pub(crate) fn run() -> anyhow::Result<()> {
@@ -24,7 +24,15 @@ pub(crate) fn run() -> anyhow::Result<()> {
     crate::run(&mut cargo(&["fmt", "--all", "--check", "--manifest-path", "guest-plugins/Cargo.toml"]))?;
     crate::run(&mut cargo(&["fmt", "--all", "--check", "--manifest-path", "fuzz/Cargo.toml"]))?;
     crate::run(&mut cargo(&[
-        "clippy", "--workspace", "--all-targets", "--features", FULL, "--locked", "--", "-D", "warnings",
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--features",
+        FULL,
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
     ]))?;
     crate::run(
         cargo(&["doc", "--workspace", "--no-deps", "--document-private-items", "--features", FULL, "--locked"])

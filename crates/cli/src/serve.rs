@@ -1,0 +1,121 @@
+//! `setpoint serve`.
+
+use std::fs;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use setpoint::{Handlers, InMemoryHandler, TargetRef};
+use setpoint_runtime::Source;
+use setpoint_server::{Server, Settings, Token};
+
+use crate::cli::ServeArguments;
+use crate::error::BadInput;
+
+/// Where a token can be, so that it is in no list of processes.
+const VARIABLE: &str = "SETPOINT_TOKEN";
+
+pub(crate) fn run(arguments: &ServeArguments) -> Result<(), BadInput> {
+    let mut settings = Settings::default();
+    settings.listen = arguments.listen.unwrap_or(settings.listen);
+    settings.database.clone_from(&arguments.database);
+    settings.token = token(arguments)?;
+    settings.interval = arguments.interval.into();
+    settings.lease = arguments.lease.into();
+    settings.requests_per_second =
+        NonZeroU32::new(arguments.rate).ok_or_else(|| BadInput::at("--rate", "must be at least 1"))?;
+    let handlers = Handlers::new().with_fallback(Arc::new(InMemoryHandler::new(
+        arguments.workload.iter().map(|Workload { target, replicas }| (target.clone(), *replicas)),
+    )));
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| BadInput::at("serve", error))?;
+    runtime.block_on(serve(settings, handlers)).map_err(|error| BadInput::at("serve", crate::error::chain(&error)))
+}
+
+async fn serve(settings: Settings, handlers: Handlers) -> Result<(), setpoint_server::ServeError> {
+    let server = Server::start(settings, handlers, Vec::<Arc<dyn Source>>::new()).await?;
+    anstream::eprintln!("listening on http://{}", server.address()?);
+    server.run(ended()).await
+}
+
+/// Until somebody asks this process to end.
+async fn ended() {
+    // Without a handler the process ends by the signal itself.
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+}
+
+fn token(arguments: &ServeArguments) -> Result<Option<Token>, BadInput> {
+    let (place, text) = match (&arguments.token_file, std::env::var(VARIABLE)) {
+        (Some(path), _) => {
+            let text = fs::read_to_string(path).map_err(|error| BadInput::file(path, "read", &error))?;
+            (path.display().to_string(), text)
+        }
+        (None, Ok(text)) => (VARIABLE.to_owned(), text),
+        (None, Err(std::env::VarError::NotPresent)) => return Ok(None),
+        (None, Err(error)) => return Err(BadInput::at(VARIABLE, error)),
+    };
+    Token::new(&text).map(Some).map_err(|error| BadInput::at(place, error))
+}
+
+/// A workload in memory, and how many replicas it begins with.
+#[derive(Clone, Debug)]
+pub(crate) struct Workload {
+    target: TargetRef,
+    replicas: u32,
+}
+
+impl std::str::FromStr for Workload {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "a workload is written KIND/NAMESPACE/NAME=REPLICAS: Deployment/default/web=2";
+        let (place, replicas) = text.split_once('=').ok_or(FORM)?;
+        let replicas = replicas.parse().map_err(|_| FORM)?;
+        let &[kind, namespace, name] = place.split('/').collect::<Vec<_>>().as_slice() else { return Err(FORM) };
+        if [kind, namespace, name].iter().any(|part| part.is_empty()) {
+            return Err(FORM);
+        }
+        if !["Deployment", "StatefulSet", "ReplicaSet"].contains(&kind) {
+            return Err("a workload is a Deployment, StatefulSet or ReplicaSet");
+        }
+        let (api_version, namespace) = ("apps/v1".to_owned(), Some(namespace.to_owned()));
+        let target = TargetRef { api_version, kind: kind.to_owned(), name: name.to_owned(), namespace };
+        Ok(Self { target, replicas })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workloads_are_written_in_one_way() {
+        let cases = [
+            ("Deployment/default/web=2", true),
+            ("StatefulSet/a/b=0", true),
+            ("Deployment/default/web", false),
+            ("Deployment/web=2", false),
+            ("Deployment//web=2", false),
+            ("Pod/default/web=2", false),
+            ("Deployment/default/web=two", false),
+        ];
+        for (text, fits) in cases {
+            assert_eq!(text.parse::<Workload>().is_ok(), fits, "{text}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The server from outside, over the wire: by `curl`, as the guide has it.
+
+mod browser;
+mod durable;
+mod guide;
+mod instances;
+mod rules;
+mod support;
