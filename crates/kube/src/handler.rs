@@ -71,7 +71,7 @@ impl ScaleHandler {
         let (group, version) = target.api_version.rsplit_once('/').unwrap_or(("", &target.api_version));
         let wanted = GroupVersionKind::gvk(group, version, &target.kind);
         let (resource, capabilities) = discovery::pinned_kind(&self.client, &wanted).await?;
-        let has_scale = capabilities.subresources.iter().any(|(sub, _)| sub.plural.ends_with("scale"));
+        let has_scale = capabilities.subresources.iter().any(|(sub, _)| sub.plural.rsplit('/').next() == Some("scale"));
         let kind = Kind { resource, is_namespaced: capabilities.scope == Scope::Namespaced, has_scale };
         locked(&self.kinds).insert(key, kind.clone());
         Ok(kind)
@@ -86,6 +86,16 @@ impl ScaleHandler {
     }
 
     async fn read(&self, target: &TargetRef) -> Result<(Kind, Scale), ScaleError> {
+        let read = self.read_as_known(target).await;
+        if matches!(&read, Err(ScaleError::Api(kube::Error::Api(status))) if status.code == 404) {
+            // It is gone, or its kind is served in another way now: nothing that is known of either holds.
+            locked(&self.selectors).remove(target);
+            locked(&self.kinds).remove(&(target.api_version.clone(), target.kind.clone()));
+        }
+        read
+    }
+
+    async fn read_as_known(&self, target: &TargetRef) -> Result<(Kind, Scale), ScaleError> {
         let kind = self.kind(target).await?;
         let api = self.api(&kind, target);
         let scale = if kind.has_scale {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -89,12 +90,13 @@ impl Lease {
     /// Waits until this candidate leads.
     pub async fn acquire(&self) {
         loop {
-            match self.renew().await {
-                Ok(true) => return,
-                Ok(false) => {}
-                Err(error) => tracing::warn!(%error, "the lease can't be read or taken"),
+            match tokio::time::timeout(self.config.renew_deadline, self.renew()).await {
+                Ok(Ok(true)) => return,
+                Ok(Ok(false)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "the lease was not read or taken"),
+                Err(_) => tracing::warn!("the lease was not read in time"),
             }
-            tokio::time::sleep(self.config.retry_period).await;
+            self.pause().await;
         }
     }
 
@@ -103,7 +105,7 @@ impl Lease {
     pub async fn hold(&self, shutdown: impl Future<Output = ()>) -> bool {
         let renewals = async {
             while self.is_leading() {
-                tokio::time::sleep(self.config.retry_period).await;
+                self.pause().await;
                 match tokio::time::timeout(self.config.renew_deadline, self.renew()).await {
                     Ok(Ok(true)) => {}
                     Ok(Ok(false)) => return,
@@ -124,7 +126,16 @@ impl Lease {
         }
     }
 
-    /// Takes the lease, or keeps it, where that can be.
+    /// The retry period and up to a fifth more, so that candidates don't keep meeting.
+    async fn pause(&self) {
+        // As random as the keys of hash maps are.
+        let random = RandomState::new().build_hasher().finish() % 1000;
+        let more =
+            self.config.retry_period.mul_f64(0.2 / 1000.0 * f64::from(u16::try_from(random).unwrap_or_default()));
+        tokio::time::sleep(self.config.retry_period + more).await;
+    }
+
+    /// Takes the lease, or keeps it. False while another one has it.
     async fn renew(&self) -> Result<bool, kube::Error> {
         let begun = Instant::now();
         let Some(mut record) = self.leases.get_opt(&self.config.name).await? else {
@@ -142,14 +153,9 @@ impl Lease {
     }
 
     fn written(&self, result: Result<Record, kube::Error>, begun: Instant) -> Result<bool, kube::Error> {
-        match result {
-            Ok(_) => {
-                self.state.lock().unwrap_or_else(PoisonError::into_inner).renewed = Some(begun);
-                Ok(true)
-            }
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
-            Err(error) => Err(error),
-        }
+        result?;
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).renewed = Some(begun);
+        Ok(true)
     }
 
     fn may_take(&self, spec: &LeaseSpec, now: Instant) -> bool {
@@ -162,7 +168,10 @@ impl Lease {
                 now
             }
         };
-        holder.is_empty() || holder == self.config.identity || now.duration_since(since) >= self.config.duration
+        // Its own duration: who holds it may be set up otherwise.
+        let its = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
+        let over = now.duration_since(since) >= its.unwrap_or(self.config.duration);
+        holder.is_empty() || holder == self.config.identity || over
     }
 
     fn spec(&self, before: Option<&LeaseSpec>) -> LeaseSpec {

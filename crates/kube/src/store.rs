@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::hash::{Hash as _, Hasher as _};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::ByteString;
@@ -13,6 +12,7 @@ use kube::api::{Api, ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
 use setpoint::BoxFuture;
 use setpoint_runtime::{StateStore, StoreError};
+use tokio::sync::oneshot;
 
 /// Keeps states in [`SHARDS`](Self::SHARDS) ConfigMaps of one namespace, called `NAME-0` and so on.
 ///
@@ -21,8 +21,7 @@ use setpoint_runtime::{StateStore, StoreError};
 /// some 133. A state is some hundred bytes; all states of a shard together can have [`BYTES`](Self::BYTES), for etcd takes no
 /// more than 1 MiB an object.
 pub struct ConfigMapStore {
-    maps: Api<ConfigMap>,
-    shards: Vec<Shard>,
+    shards: Vec<Arc<Shard>>,
 }
 
 impl fmt::Debug for ConfigMapStore {
@@ -31,20 +30,29 @@ impl fmt::Debug for ConfigMapStore {
     }
 }
 
+type States = BTreeMap<String, Vec<u8>>;
+
 struct Shard {
+    maps: Api<ConfigMap>,
     name: String,
     /// Whoever reads or writes the ConfigMap holds this. What it holds is there; nothing before it was read.
-    kept: tokio::sync::Mutex<Option<BTreeMap<String, Vec<u8>>>>,
+    kept: tokio::sync::Mutex<Option<States>>,
     waiting: Mutex<Waiting>,
 }
 
 /// What is to be written.
 #[derive(Default)]
 struct Waiting {
-    changes: BTreeMap<String, Option<Vec<u8>>>,
-    /// Counts those who wait. A write is of all up to some number.
-    last: u64,
-    written: u64,
+    changes: Vec<Change>,
+    /// Whether a task writes them.
+    is_writing: bool,
+}
+
+/// A state that is to be kept, or one that isn't any more, and who waits for that.
+struct Change {
+    key: String,
+    state: Option<Vec<u8>>,
+    done: oneshot::Sender<Result<(), StoreError>>,
 }
 
 impl ConfigMapStore {
@@ -58,75 +66,83 @@ impl ConfigMapStore {
     /// In `namespace`, called after `name`.
     #[must_use]
     pub fn new(client: Client, namespace: &str, name: &str) -> Self {
+        let maps = Api::namespaced(client, namespace);
         let shard = |number| Shard {
+            maps: maps.clone(),
             name: format!("{name}-{number}"),
             kept: tokio::sync::Mutex::default(),
             waiting: Mutex::default(),
         };
-        Self { maps: Api::namespaced(client, namespace), shards: (0..Self::SHARDS).map(shard).collect() }
+        Self { shards: (0..Self::SHARDS).map(|number| Arc::new(shard(number))).collect() }
     }
 
-    fn shard(&self, key: &str) -> &Shard {
-        // Always the same, in every version: FNV-1a.
-        let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
-        key.as_bytes().hash(&mut hasher);
+    fn shard(&self, key: &str) -> &Arc<Shard> {
         #[expect(clippy::cast_possible_truncation, reason = "of a few shards")]
-        let number = (hasher.finish() % self.shards.len() as u64) as usize;
+        let number = (fnv(key) % self.shards.len() as u64) as usize;
         &self.shards[number]
     }
 
     async fn change(&self, key: &str, state: Option<Vec<u8>>) -> Result<(), StoreError> {
-        let shard = self.shard(key);
-        let number = {
-            let mut waiting = shard.waiting();
-            waiting.changes.insert(entry(key), state);
-            waiting.last += 1;
-            waiting.last
-        };
-        let mut kept = shard.kept.lock().await;
-        if shard.waiting().written >= number {
-            // Whoever was here before has written it too.
-            return Ok(());
+        let (done, written) = oneshot::channel();
+        self.shard(key).submit(Change { key: entry(key), state, done });
+        written.await.unwrap_or_else(|_| Err(StoreError::new("whoever wrote the states is gone")))
+    }
+}
+
+impl Shard {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has `change` written, by a task of its own: one who doesn't wait any longer takes nobody else's write away.
+    fn submit(self: &Arc<Self>, change: Change) {
+        let mut waiting = self.waiting();
+        waiting.changes.push(change);
+        if !waiting.is_writing {
+            waiting.is_writing = true;
+            tokio::spawn(Arc::clone(self).write_all());
         }
-        tokio::time::sleep(Self::GATHERED).await;
+    }
+
+    async fn write_all(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(ConfigMapStore::GATHERED).await;
+            let changes = {
+                let mut waiting = self.waiting();
+                if waiting.changes.is_empty() {
+                    waiting.is_writing = false;
+                    return;
+                }
+                std::mem::take(&mut waiting.changes)
+            };
+            self.write_together(changes).await;
+        }
+    }
+
+    async fn write_together(&self, changes: Vec<Change>) {
+        let together: BTreeMap<String, Option<Vec<u8>>> =
+            changes.iter().map(|change| (change.key.clone(), change.state.clone())).collect();
+        let result = self.write(&together).await;
+        let alone = together.len() > 1 && matches!(&result, Err(Refused::These(_)));
+        for Change { key, state, done } in changes {
+            let own = match &result {
+                Ok(()) => Ok(()),
+                // One that is refused for good keeps nobody else's out.
+                Err(_) if alone => self.write(&BTreeMap::from([(key, state)])).await,
+                Err(Refused::These(text) | Refused::Now(text)) => Err(Refused::Now(text.clone())),
+            };
+            // Who doesn't wait any longer needn't know.
+            let _ = done.send(own.map_err(|Refused::These(text)| Refused::Now(text) | StoreError::new(text)));
+        }
+    }
+
+    async fn write(&self, changes: &BTreeMap<String, Option<Vec<u8>>>) -> Result<(), Refused> {
+        let mut kept = self.kept.lock().await;
         let mut states = match kept.take() {
             Some(states) => states,
-            None => self.read(shard).await?,
+            None => self.read().await.map_err(|error| Refused::by(&error))?,
         };
-        let (changes, last) = {
-            let mut waiting = shard.waiting();
-            (std::mem::take(&mut waiting.changes), waiting.last)
-        };
-        let written = self.write(shard, &mut states, &changes).await;
-        let mut waiting = shard.waiting();
-        match written {
-            Ok(()) => {
-                waiting.written = last;
-                *kept = Some(states);
-                Ok(())
-            }
-            Err(error) => {
-                // Those who wait try again, with what is newer since.
-                for (key, state) in changes {
-                    waiting.changes.entry(key).or_insert(state);
-                }
-                Err(error)
-            }
-        }
-    }
-
-    async fn read(&self, shard: &Shard) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
-        let map = self.maps.get_opt(&shard.name).await.map_err(StoreError::new)?;
-        let data = map.and_then(|map| map.binary_data).unwrap_or_default();
-        Ok(data.into_iter().map(|(key, ByteString(state))| (key, state)).collect())
-    }
-
-    async fn write(
-        &self,
-        shard: &Shard,
-        states: &mut BTreeMap<String, Vec<u8>>,
-        changes: &BTreeMap<String, Option<Vec<u8>>>,
-    ) -> Result<(), StoreError> {
+        let before = states.clone();
         for (key, state) in changes {
             match state {
                 Some(state) => drop(states.insert(key.clone(), state.clone())),
@@ -134,40 +150,75 @@ impl ConfigMapStore {
             }
         }
         let bytes: usize = states.iter().map(|(key, state)| key.len() + state.len()).sum();
-        if bytes > Self::BYTES {
-            return Err(StoreError::new(format!(
-                "the states in ConfigMap {} have {bytes} bytes, and {} fit: shorten windows, or use fewer policies",
-                shard.name,
-                Self::BYTES
+        if bytes > ConfigMapStore::BYTES {
+            *kept = Some(before);
+            return Err(Refused::These(format!(
+                "the states in ConfigMap {} would have {bytes} bytes, and {} fit: shorten windows, or use fewer policies",
+                self.name,
+                ConfigMapStore::BYTES
             )));
         }
+        // What it holds after a failure is not known: it is read anew.
+        self.patch(&states, changes).await.map_err(|error| Refused::by(&error))?;
+        *kept = Some(states);
+        Ok(())
+    }
+
+    async fn read(&self) -> Result<States, kube::Error> {
+        let map = self.maps.get_opt(&self.name).await?;
+        let data = map.and_then(|map| map.binary_data).unwrap_or_default();
+        Ok(data.into_iter().map(|(key, ByteString(state))| (key, state)).collect())
+    }
+
+    async fn patch(&self, states: &States, changes: &BTreeMap<String, Option<Vec<u8>>>) -> Result<(), kube::Error> {
         let binary: BTreeMap<&String, Option<ByteString>> =
             changes.iter().map(|(key, state)| (key, state.clone().map(ByteString))).collect();
         let patch = json!({ "binaryData": binary });
-        match self.maps.patch_metadata(&shard.name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+        match self.maps.patch_metadata(&self.name, &PatchParams::default(), &Patch::Merge(&patch)).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.code == 404 => {
                 let labels = BTreeMap::from([("app.kubernetes.io/managed-by".to_owned(), "setpoint".to_owned())]);
                 let metadata =
-                    ObjectMeta { name: Some(shard.name.clone()), labels: Some(labels), ..ObjectMeta::default() };
+                    ObjectMeta { name: Some(self.name.clone()), labels: Some(labels), ..ObjectMeta::default() };
                 let data = states.iter().map(|(key, state)| (key.clone(), ByteString(state.clone()))).collect();
                 let map = ConfigMap { metadata, binary_data: Some(data), ..ConfigMap::default() };
-                self.maps.create(&PostParams::default(), &map).await.map(drop).map_err(StoreError::new)
+                self.maps.create(&PostParams::default(), &map).await.map(drop)
             }
-            Err(error) => Err(StoreError::new(error)),
+            Err(error) => Err(error),
         }
     }
 }
 
-impl Shard {
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+/// Why changes were not written.
+enum Refused {
+    /// These never will be, together.
+    These(String),
+    /// They may be later.
+    Now(String),
+}
+
+impl Refused {
+    fn by(error: &kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status)
+                if (400..500).contains(&status.code) && !matches!(status.code, 404 | 409 | 429) =>
+            {
+                Self::These(error.to_string())
+            }
+            _ => Self::Now(error.to_string()),
+        }
     }
 }
 
-/// A key as a ConfigMap can have it: `/` can't be in one, and `_` isn't in names.
+/// A key as a ConfigMap can have it: of at most 253 characters, without `/`. `_` isn't in names.
 fn entry(key: &str) -> String {
-    key.replace('/', "_")
+    const MOST: usize = 253;
+    let whole = key.replace('/', "_");
+    if whole.len() <= MOST {
+        return whole;
+    }
+    let begin: String = whole.chars().take(200).collect();
+    format!("{begin}_{:016x}", fnv(key))
 }
 
 impl StateStore for ConfigMapStore {
@@ -176,7 +227,7 @@ impl StateStore for ConfigMapStore {
             let shard = self.shard(key);
             let mut kept = shard.kept.lock().await;
             if kept.is_none() {
-                *kept = Some(self.read(shard).await?);
+                *kept = Some(shard.read().await.map_err(StoreError::new)?);
             }
             Ok(kept.as_ref().and_then(|states| states.get(&entry(key)).cloned()))
         })
@@ -191,16 +242,27 @@ impl StateStore for ConfigMapStore {
     }
 }
 
-struct Fnv(u64);
+/// FNV-1a: the same in every version.
+fn fnv(key: &str) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    key.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
 
-impl std::hash::Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_those_of_a_config_map_and_differ_where_names_do() {
+        let long = |end: &str| format!("{}/{}{end}", "n".repeat(63), "p".repeat(240));
+        for key in ["shop/web".to_owned(), long("a"), long("b")] {
+            let entry = entry(&key);
+            assert!(
+                entry.len() <= 253 && entry.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)),
+                "{entry}"
+            );
         }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
+        assert_eq!(entry("shop/web"), "shop_web");
+        assert_ne!(entry(&long("a")), entry(&long("b")));
     }
 }

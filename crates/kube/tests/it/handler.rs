@@ -108,9 +108,15 @@ async fn what_is_not_there_is_said_and_who_writes_at_once_both_get_through() {
         let (handler, web) = (handler.clone(), web.clone());
         tokio::spawn(async move { handler.update_replicas(&web, 2 + number % 3).await.map(drop) })
     });
-    let mut failed = 0;
+    let mut written = 0;
     for write in writes.collect::<Vec<_>>() {
-        failed += usize::from(write.await.expect("it ends").is_err());
+        match write.await.expect("it ends") {
+            Ok(()) => written += 1,
+            // Others came before it each time: that is said, and whose doing it was.
+            Err(error) => assert!(format!("{error:?}").contains("Conflict"), "{error:?}"),
+        }
     }
-    assert!(failed < 12, "{failed} of 24 found somebody before them each of five times");
+    assert!(written > 0, "one of those who write at once is the first");
+    let count = handler.current_replicas(&web).await.expect("known").asked;
+    assert!((2..=4).contains(&count), "one of those that were wanted: {count}");
 }

@@ -35,7 +35,14 @@ async fn what_was_saved_is_there_for_the_next_process() {
     assert_eq!(maps.lines().filter(|map| map.contains("states-")).count(), ConfigMapStore::SHARDS);
 
     let large = vec![1; ConfigMapStore::BYTES];
-    let error = next.save("shop/large", &large).await.expect_err("too large");
+    // Beside those that are not: they are kept.
+    let others = (0..200).map(|number| key(2000 + number)).collect::<Vec<_>>();
+    let others = futures::future::join_all(others.iter().map(|key| next.save(key, b"beside")));
+    let (error, others) = futures::future::join(next.save("shop/large", &large), others).await;
+    let error = error.expect_err("too large");
     assert!(error.to_string().contains("shorten windows"), "{error}");
+    others.into_iter().for_each(|other| other.expect("it is kept"));
+    let again = next.save(&key(2000), b"again").await;
+    again.expect("nothing stands in its way");
     assert_eq!(ConfigMapStore::new(client, "store", "states").load("shop/large").await.expect("an answer"), None);
 }

@@ -3,8 +3,9 @@
 use std::process::Command;
 
 use serde_json::json;
+use setpoint_testkit::required::skip;
 
-use crate::support::{Served, file, quick, skip};
+use crate::support::{Served, file, quick};
 
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 

@@ -148,7 +148,8 @@ fn its_errors_are_answered() {
         server.ask("POST", "/api/v1/autoscaling", Some(&request))
     };
     let (invalid, failed) = ("Validation failed", "Failed to create autoscaler");
-    let cases: [(&str, (u16, Value), u16, &str, &str); 9] = [
+    type Row<'a> = (&'a str, (u16, Value), u16, &'a str, &'a str);
+    let cases: [Row<'_>; 9] = [
         ("no minimum", request(&|it| it["min_replicas"] = 0.into()), 400, invalid, "min_replicas must be at least 1"),
         (
             "bounds crossed",

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use setpoint::{Handlers, InMemoryHandler, TargetRef};
 use setpoint_runtime::Source;
 use setpoint_server::{Server, Settings, Token};
+use setpoint_testkit::required::skip;
 use tempfile::TempDir;
 
 /// How long anything is waited for that has to come.
@@ -97,6 +98,7 @@ impl Served {
             }
             all += &line;
         }
+        process.wait().expect("it ends");
         panic!("the server did not start: {all}");
     }
 
@@ -187,13 +189,6 @@ pub(crate) fn file() -> (TempDir, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("setpoint.db").display().to_string();
     (folder, path)
-}
-
-/// Whether tests that need `what` have to run: `SETPOINT_REQUIRE` names it.
-pub(crate) fn skip(what: &str, why: &str) {
-    let required = std::env::var("SETPOINT_REQUIRE").unwrap_or_default();
-    assert!(!required.split(',').any(|named| named.trim() == what), "{what} is required: {why}");
-    eprintln!("SKIPPED: needs {what}: {why}");
 }
 
 /// A PostgreSQL of its own, in a folder that is removed with it.
