@@ -2,6 +2,8 @@
 
 mod algorithms;
 mod bad_input;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod conformance;
 mod decide;
 mod foreign;

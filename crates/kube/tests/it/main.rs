@@ -4,6 +4,7 @@ mod controller;
 mod definition;
 mod handler;
 mod lease;
+mod role;
 mod store;
 
 use std::sync::LazyLock;

@@ -1,0 +1,53 @@
+//! The role that the controller is deployed with.
+
+use std::sync::Arc;
+
+use kube::{Client, Config};
+use setpoint_kube::{ConfigMapStore, Controller, Lease, LeaseConfig};
+use setpoint_runtime::source::fixed;
+use setpoint_runtime::{Engine, Measured};
+
+use crate::{apply, cluster, eventually, field, workload};
+
+const POLICY: &str = "apiVersion: setpoint.dev/v1alpha1
+kind: ScalingPolicy
+metadata: {name: web}
+spec:
+  targetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  maxReplicas: 10
+  interval: 1s
+  metrics: [{name: queue, target: {averageValue: 4}}]
+  algorithm: {name: max-ratio}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_controller_needs_no_more_than_its_role_gives() {
+    let Some((cluster, _)) = cluster("setpoint-system").await else { return };
+    let deploy = |file: &str| std::fs::read_to_string(format!("{}/deploy/{file}", env!("CARGO_MANIFEST_DIR")));
+    cluster.kubectl_with(&["apply", "-f", "-"], &deploy("rbac.yaml").expect("a file")).expect("a role");
+    let token = cluster.kubectl(&["-n", "setpoint-system", "create", "token", "setpoint"]).expect("a token");
+    let mut config = Config::new(cluster.api().parse().expect("an address"));
+    config.accept_invalid_certs = true;
+    config.auth_info.token = Some(token.trim().to_owned().into());
+    let client = Client::try_from(config).expect("a client");
+
+    cluster.kubectl(&["create", "namespace", "role"]).expect("a namespace");
+    apply(cluster, "role", &workload("Deployment", "web", 1));
+    apply(cluster, "role", POLICY);
+    let lease = Lease::new(client.clone(), LeaseConfig::new("setpoint-system", "setpoint", "one"));
+    lease.acquire().await;
+    let engine = Engine::builder()
+        .source(Arc::new(fixed([("queue", Measured::Value(12.0))])))
+        .store(Arc::new(ConfigMapStore::new(client.clone(), "setpoint-system", "setpoint")))
+        .permit(Arc::new(lease.clone()));
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(Controller::new(client, Some("role".into()), engine).run(async { drop(stopped.await) }));
+    eventually("the count", "3", || field(cluster, "role", "deployment/web", ".spec.replicas")).await;
+    let ready = ".status.conditions[?(@.type==\"Ready\")].status";
+    eventually("its status", "True", || field(cluster, "role", "sp/web", ready)).await;
+    let events = || cluster.kubectl(&["-n", "role", "get", "events", "-o", "jsonpath={.items[*].reason}"]);
+    eventually("an event", "true", || events().unwrap_or_default().contains("Scaled").to_string()).await;
+    drop(stop);
+    running.await.expect("it ends").expect("well");
+    assert!(lease.hold(std::future::ready(())).await, "and gives its lease back");
+}
