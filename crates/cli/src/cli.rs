@@ -3,6 +3,8 @@
 #[cfg(feature = "cluster")]
 pub(crate) mod cluster;
 pub(crate) mod plugin;
+#[cfg(feature = "live")]
+pub(crate) mod run;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -69,6 +71,9 @@ pub(crate) enum Command {
     /// Serve autoscalers over HTTP: AI Storage Orchestrator's API
     #[cfg(feature = "server")]
     Serve(ServeArguments),
+    /// Run as many processes on this machine as a policy says
+    #[cfg(feature = "live")]
+    Run(run::RunArguments),
     /// Print the JSON Schema of a document
     Schema(SchemaArguments),
     /// Print a completion script

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use setpoint_kube::{ConfigMapStore, Controller, ControllerError, Lease, LeaseConfig, connect};
 use setpoint_runtime::Engine;
 use setpoint_runtime::source::{Fetch, HttpJson, Prometheus};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::catalog::Catalog;
 use crate::check::Check;
@@ -13,6 +12,7 @@ use crate::cli::cluster::{ControllerArguments, CrdArguments};
 use crate::convert::yaml;
 use crate::error::BadInput;
 use crate::output;
+use crate::signals::terminated;
 
 /// What ConfigMaps of states are called after, and the lease.
 const NAME: &str = "setpoint";
@@ -84,16 +84,4 @@ fn identity() -> String {
         std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_else(|_| "setpoint".to_owned());
     let began = jiff::Timestamp::now().as_nanosecond();
     format!("{host}_{}_{began}", std::process::id())
-}
-
-/// Ends with Ctrl-C or SIGTERM. They are waited for from now on.
-fn terminated() -> Result<impl Future<Output = ()>, BadInput> {
-    let wait = |kind| signal(kind).map_err(|error| BadInput::at("signals", error));
-    let (mut interrupt, mut terminate) = (wait(SignalKind::interrupt())?, wait(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
 }

@@ -17,9 +17,13 @@ mod measured;
 mod output;
 mod plugin;
 mod progress;
+#[cfg(feature = "live")]
+mod run;
 mod schema;
 #[cfg(feature = "server")]
 mod serve;
+#[cfg(any(feature = "cluster", feature = "live", feature = "server"))]
+mod signals;
 mod simulate;
 mod view;
 
@@ -54,6 +58,8 @@ fn main() -> ExitCode {
         Command::Controller(arguments) => cluster::controller(&arguments),
         #[cfg(feature = "server")]
         Command::Serve(arguments) => serve::run(&arguments).map(|()| Check::Passed),
+        #[cfg(feature = "live")]
+        Command::Run(arguments) => run::run(&arguments).map(|()| Check::Passed),
         Command::Schema(arguments) => schema::run(&arguments).map(|()| Check::Passed),
         Command::Completions { shell } => cli::completions(shell).map(|()| Check::Passed),
     };

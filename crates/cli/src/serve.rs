@@ -9,7 +9,8 @@ use setpoint_runtime::Source;
 use setpoint_server::{Server, Settings, Token};
 
 use crate::cli::ServeArguments;
-use crate::error::BadInput;
+use crate::error::{BadInput, chain};
+use crate::signals::terminated;
 
 /// Where a token can be, so that it is in no list of processes.
 const VARIABLE: &str = "SETPOINT_TOKEN";
@@ -27,36 +28,20 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<(), BadInput> {
         arguments.workload.iter().map(|Workload { target, replicas }| (target.clone(), *replicas)),
     )));
     let runtime = tokio::runtime::Runtime::new().map_err(|error| BadInput::at("serve", error))?;
-    runtime.block_on(serve(settings, handlers)).map_err(|error| BadInput::at("serve", crate::error::chain(&error)))
+    let ended = runtime.block_on(async { terminated() })?;
+    runtime
+        .block_on(serve(settings, handlers, ended))
+        .map_err(|error| BadInput::at("serve", chain(&error)))
 }
 
-async fn serve(settings: Settings, handlers: Handlers) -> Result<(), setpoint_server::ServeError> {
+async fn serve(
+    settings: Settings,
+    handlers: Handlers,
+    ended: impl Future<Output = ()>,
+) -> Result<(), setpoint_server::ServeError> {
     let server = Server::start(settings, handlers, Vec::<Arc<dyn Source>>::new()).await?;
     anstream::eprintln!("listening on http://{}", server.address()?);
-    server.run(ended()).await
-}
-
-/// Until somebody asks this process to end.
-async fn ended() {
-    // Without a handler the process ends by the signal itself.
-    let interrupt = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
-    }
+    server.run(ended).await
 }
 
 fn token(arguments: &ServeArguments) -> Result<Option<Token>, BadInput> {

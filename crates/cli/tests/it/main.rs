@@ -13,6 +13,8 @@ mod lint;
 mod manifest;
 mod plugin;
 mod plugin_new;
+#[cfg(feature = "live")]
+mod run;
 mod simulate;
 mod watermark;
 

@@ -1,0 +1,108 @@
+//! A pool of real processes, scaled by a real policy.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::setpoint;
+
+/// A running command, and its lines as they come.
+struct Running {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        let stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let (told, lines) = channel();
+        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| told.send(line)));
+        Self { child, lines }
+    }
+
+    fn line(&self) -> String {
+        self.lines.recv_timeout(Duration::from_secs(60)).expect("a line within a minute")
+    }
+
+    fn end(mut self) -> Option<i32> {
+        Command::new("kill").arg(self.child.id().to_string()).status().expect("it runs");
+        self.child.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended already where all went well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn processes_come_and_go_with_the_reading_and_end_with_the_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (policy, depth) = (folder.path().join("workers.yaml"), folder.path().join("depth"));
+    let source = format!("{{ command: {{ command: [cat, {}] }} }}", depth.display());
+    let text = format!(
+        "apiVersion: setpoint.dev/v1alpha1
+kind: ScalingPolicy
+metadata: {{ name: workers }}
+spec:
+  maxReplicas: 4
+  interval: 1s
+  metrics: [{{ name: queue, target: {{ averageValue: 4 }}, source: {source} }}]
+  algorithm: {{ name: max-ratio }}
+"
+    );
+    fs::write(&policy, text).expect("written");
+    fs::write(&depth, "12").expect("written");
+    let pids = folder.path().join("pid");
+    let worker =
+        format!("echo $$ > {}-$SETPOINT_INSTANCE; trap 'exit 0' TERM; while :; do sleep 0.05; done", pids.display());
+    let mut command = setpoint();
+    command.args(["run", "--policy"]).arg(&policy).args(["--", "sh", "-c", &worker]);
+    let running = Running::start(command);
+    let up = running.line();
+    assert!(up.contains("1 -> 3") && up.contains("queue is 12 against 4: 3 times 1 replicas"), "{up}");
+    fs::write(&depth, "4").expect("written");
+    let down = running.line();
+    assert!(down.contains("3 -> 1") && down.contains("queue is 4"), "{down}");
+    assert_eq!(running.end(), Some(0));
+    for slot in 0..3 {
+        let pid = fs::read_to_string(format!("{}-{slot}", pids.display())).expect("it ran");
+        let gone = !fs::exists(format!("/proc/{}", pid.trim())).expect("an answer");
+        assert!(gone, "process {slot} is left");
+    }
+
+    // As JSON, with a reading that can't be had.
+    fs::remove_file(&depth).expect("it is there");
+    let mut command = setpoint();
+    command.args(["run", "--json", "--start", "2", "--policy"]).arg(&policy).args(["--", "sh", "-c", &worker]);
+    let running = Running::start(command);
+    let look: Value = serde_json::from_str(&running.line()).expect("JSON");
+    assert_eq!((&look["current"], &look["desired"], &look["written"]), (&2.into(), &2.into(), &Value::Null), "{look}");
+    let why = look["readings"]["queue"]["missing"].as_str().expect("a cause");
+    assert!(why.contains("No such file"), "{why}");
+    assert_eq!(running.end(), Some(0));
+}
+
+#[test]
+fn what_can_t_be_run_is_said() {
+    let policy = "examples/policies/stabilized.yaml";
+    let policy = setpoint_testkit::guests::root().join(policy);
+    let cases: [(&str, &[&str], &str); 3] = [
+        ("no such program", &["--", "no-such-program-here"], "no-such-program-here can't be started"),
+        ("no port to ask", &["--ready", "tcp", "--", "sh"], "needs a port"),
+        ("no such time", &["--ready", "soon", "--", "sh"], "none of at-once, tcp, http:/PATH and a time"),
+    ];
+    for (name, arguments, want) in cases {
+        let output = setpoint().args(["run", "--policy"]).arg(&policy).args(arguments).output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains(want), "{name}: {said}");
+    }
+}
