@@ -29,15 +29,13 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<(), BadInput> {
     )));
     let runtime = tokio::runtime::Runtime::new().map_err(|error| BadInput::at("serve", error))?;
     let ended = runtime.block_on(async { terminated() })?;
-    runtime
-        .block_on(serve(settings, handlers, ended))
-        .map_err(|error| BadInput::at("serve", chain(&error)))
+    runtime.block_on(serve(settings, handlers, ended)).map_err(|error| BadInput::at("serve", chain(&error)))
 }
 
 async fn serve(
     settings: Settings,
     handlers: Handlers,
-    ended: impl Future<Output = ()>,
+    ended: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), setpoint_server::ServeError> {
     let server = Server::start(settings, handlers, Vec::<Arc<dyn Source>>::new()).await?;
     anstream::eprintln!("listening on http://{}", server.address()?);

@@ -132,7 +132,7 @@ impl Shard {
                 Err(Refused::These(text) | Refused::Now(text)) => Err(Refused::Now(text.clone())),
             };
             // Who doesn't wait any longer needn't know.
-            let _ = done.send(own.map_err(|Refused::These(text)| Refused::Now(text) | StoreError::new(text)));
+            let _ = done.send(own.map_err(|refused| StoreError::new(refused.text())));
         }
     }
 
@@ -198,6 +198,12 @@ enum Refused {
 }
 
 impl Refused {
+    fn text(self) -> String {
+        match self {
+            Self::These(text) | Self::Now(text) => text,
+        }
+    }
+
     fn by(error: &kube::Error) -> Self {
         match error {
             kube::Error::Api(status)
