@@ -83,6 +83,11 @@ impl Claims {
         before.iter().chain(&now).flat_map(|resource| self.claimants(resource)).collect()
     }
 
+    /// The HPAs that are known.
+    pub(crate) fn hpas(&self) -> impl Iterator<Item = &String> {
+        self.hpas.keys()
+    }
+
     /// Who keeps the policy called `key` from scaling.
     pub(crate) fn rival(&self, key: &str) -> Option<Rival> {
         let own = self.policies.get(key)?;

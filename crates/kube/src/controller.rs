@@ -18,7 +18,7 @@ use setpoint_runtime::{Engine, EngineBuilder, UpdateError};
 use crate::claims::Claims;
 use crate::condition::ConditionType;
 use crate::handler::ScaleHandler;
-use crate::policy::{Known, resource, understand};
+use crate::policy::{Known, key_of, resource, understand};
 use crate::status::Statuses;
 
 /// Keeps workloads as the cluster's policies say.
@@ -101,25 +101,25 @@ impl Desk {
         let mut hpas: Watched<_> = watch(hpas, watcher::Config::default()).default_backoff().boxed();
         let mut policies: Watched<_> = watch(policies, watcher::Config::default()).default_backoff().boxed();
         // Whom an HPA scales is known before anything is scaled.
-        let mut listed = Listed::default();
+        let mut hpas_listed = BTreeSet::new();
         loop {
             match hpas.next().await {
                 None => return ControllerError::WatchEnded("horizontalpodautoscalers"),
                 Some(event) => {
                     let is_all = matches!(event, Ok(Event::InitDone));
-                    self.hpa(event, &mut listed).await;
+                    self.hpa(event, &mut hpas_listed).await;
                     if is_all {
                         break;
                     }
                 }
             }
         }
-        let mut policies_listed = Listed::default();
+        let mut policies_listed = BTreeSet::new();
         loop {
             tokio::select! {
                 event = hpas.next() => match event {
                     None => return ControllerError::WatchEnded("horizontalpodautoscalers"),
-                    Some(event) => self.hpa(event, &mut listed).await,
+                    Some(event) => self.hpa(event, &mut hpas_listed).await,
                 },
                 event = policies.next() => match event {
                     None => return ControllerError::WatchEnded("scalingpolicies"),
@@ -129,18 +129,19 @@ impl Desk {
         }
     }
 
-    async fn policy(&mut self, event: Result<Event<DynamicObject>, watcher::Error>, listed: &mut Listed) {
+    /// `listed` are those that the list under way has named so far: what is known besides when it ends is gone.
+    async fn policy(&mut self, event: Result<Event<DynamicObject>, watcher::Error>, listed: &mut BTreeSet<String>) {
         match event {
             Err(error) => tracing::warn!(%error, "policies can't be watched; it is tried again"),
-            Ok(Event::Init) => listed.begin(),
+            Ok(Event::Init) => listed.clear(),
             Ok(Event::InitApply(object)) => {
-                listed.see(Known::of(&object).key());
+                listed.insert(key_of(&object));
                 self.came(object).await;
             }
             Ok(Event::Apply(object)) => self.came(object).await,
-            Ok(Event::Delete(object)) => self.went(&Known::of(&object).key()).await,
+            Ok(Event::Delete(object)) => self.went(&key_of(&object)).await,
             Ok(Event::InitDone) => {
-                let gone: Vec<String> = self.policies.keys().filter(|key| !listed.has(key)).cloned().collect();
+                let gone: Vec<String> = self.policies.keys().filter(|key| !listed.contains(*key)).cloned().collect();
                 for key in gone {
                     self.went(&key).await;
                 }
@@ -149,7 +150,7 @@ impl Desk {
     }
 
     async fn came(&mut self, object: DynamicObject) {
-        let key = Known::of(&object).key();
+        let key = key_of(&object);
         let before = self.policies.get(&key).map(|object| (object.metadata.generation, object.uid()));
         let is_news = before != Some((object.metadata.generation, object.uid()));
         self.policies.insert(key.clone(), object);
@@ -215,28 +216,31 @@ impl Desk {
         self.statuses.refuse(key, kind, reason, message).await;
     }
 
-    async fn hpa(&mut self, event: Result<Event<HorizontalPodAutoscaler>, watcher::Error>, listed: &mut Listed) {
+    async fn hpa(
+        &mut self,
+        event: Result<Event<HorizontalPodAutoscaler>, watcher::Error>,
+        listed: &mut BTreeSet<String>,
+    ) {
         let touched = match event {
             Err(error) => {
                 tracing::warn!(%error, "HPAs can't be watched; it is tried again");
                 BTreeSet::new()
             }
             Ok(Event::Init) => {
-                listed.begin();
+                listed.clear();
                 BTreeSet::new()
             }
             Ok(Event::InitApply(hpa) | Event::Apply(hpa)) => {
-                let key = hpa_key(&hpa);
-                listed.see(key.clone());
+                let key = key_of(&hpa);
+                listed.insert(key.clone());
                 self.claims.hpa(&key, Some(&hpa_target(&hpa)))
             }
             Ok(Event::Delete(hpa)) => {
-                let key = hpa_key(&hpa);
-                listed.forget(&key);
+                let key = key_of(&hpa);
                 self.claims.hpa(&key, None)
             }
             Ok(Event::InitDone) => {
-                let gone = listed.gone();
+                let gone: Vec<String> = self.claims.hpas().filter(|key| !listed.contains(*key)).cloned().collect();
                 gone.iter().flat_map(|key| self.claims.hpa(key, None)).collect()
             }
         };
@@ -246,10 +250,6 @@ impl Desk {
     }
 }
 
-fn hpa_key(hpa: &HorizontalPodAutoscaler) -> String {
-    format!("{}/{}", hpa.namespace().unwrap_or_default(), hpa.name_any())
-}
-
 fn hpa_target(hpa: &HorizontalPodAutoscaler) -> TargetRef {
     let target = &hpa.spec.scale_target_ref;
     TargetRef {
@@ -257,34 +257,5 @@ fn hpa_target(hpa: &HorizontalPodAutoscaler) -> TargetRef {
         kind: target.kind.clone(),
         name: target.name.clone(),
         namespace: hpa.namespace(),
-    }
-}
-
-/// What a list named, to tell what is gone after the watch was interrupted.
-#[derive(Debug, Default)]
-struct Listed {
-    before: BTreeSet<String>,
-    now: BTreeSet<String>,
-}
-
-impl Listed {
-    fn begin(&mut self) {
-        self.before = std::mem::take(&mut self.now);
-    }
-
-    fn see(&mut self, key: String) {
-        self.now.insert(key);
-    }
-
-    fn forget(&mut self, key: &str) {
-        self.now.remove(key);
-    }
-
-    fn has(&self, key: &str) -> bool {
-        self.now.contains(key)
-    }
-
-    fn gone(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.before).into_iter().filter(|key| !self.now.contains(key)).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! A `ScalingPolicy` as a cluster has it.
 
-use kube::ResourceExt as _;
+use kube::ResourceExt;
 use kube::api::{ApiResource, DynamicObject};
 use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
@@ -41,6 +41,11 @@ impl Known {
     pub(crate) fn key(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
     }
+}
+
+/// What an object is called here: by namespace and name.
+pub(crate) fn key_of(object: &impl ResourceExt) -> String {
+    format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
 }
 
 /// What a policy says, and what it scales.

@@ -142,21 +142,22 @@ impl Shard {
             Some(states) => states,
             None => self.read().await.map_err(|error| Refused::by(&error))?,
         };
-        let before = states.clone();
-        for (key, state) in changes {
-            match state {
-                Some(state) => drop(states.insert(key.clone(), state.clone())),
-                None => drop(states.remove(key)),
-            }
-        }
-        let bytes: usize = states.iter().map(|(key, state)| key.len() + state.len()).sum();
+        let stays = states.iter().filter(|(key, _)| !changes.contains_key(*key));
+        let comes = changes.iter().filter_map(|(key, state)| Some((key, state.as_ref()?)));
+        let bytes: usize = stays.chain(comes).map(|(key, state)| key.len() + state.len()).sum();
         if bytes > ConfigMapStore::BYTES {
-            *kept = Some(before);
+            *kept = Some(states);
             return Err(Refused::These(format!(
                 "the states in ConfigMap {} would have {bytes} bytes, and {} fit: shorten windows, or use fewer policies",
                 self.name,
                 ConfigMapStore::BYTES
             )));
+        }
+        for (key, state) in changes {
+            match state {
+                Some(state) => drop(states.insert(key.clone(), state.clone())),
+                None => drop(states.remove(key)),
+            }
         }
         // What it holds after a failure is not known: it is read anew.
         self.patch(&states, changes).await.map_err(|error| Refused::by(&error))?;

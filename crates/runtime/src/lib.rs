@@ -1,5 +1,6 @@
 #![doc = include_str!("../docs/overview.md")]
 
+mod chain;
 mod clock;
 mod engine;
 mod look;
@@ -7,6 +8,7 @@ mod permit;
 pub mod source;
 mod store;
 
+pub use chain::in_one_line;
 pub use clock::{Clock, SystemClock, TokioClock};
 pub use engine::{AddError, Engine, EngineBuilder, UnknownWorkload, UpdateError};
 pub use look::{Listener, Look, LookFailure, Stage, Strange, Written};

@@ -17,7 +17,7 @@ use axum::routing::{get, put};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde_json::{Map, Value};
 use setpoint::{HandlerError, Handlers, TargetRef};
-use setpoint_runtime::{Clock, Engine};
+use setpoint_runtime::{Clock, Engine, in_one_line};
 use tokio::time::Instant;
 
 use self::problem::Problem;
@@ -144,17 +144,11 @@ async fn replicas(handlers: &Handlers, target: &TargetRef) -> Result<u32, Proble
             HandlerError::NotFound { .. } | HandlerError::Unsupported { .. } => {
                 format!("{} {:?} not found", target.kind.to_lowercase(), target.name)
             }
-            other => chain(other),
+            other => in_one_line(other),
         };
         let details = format!("failed to get workload: {why}");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, problem::NOT_CREATED, details)
     })
-}
-
-/// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 async fn find(api: &Api, id: &str) -> Result<Row, Problem> {

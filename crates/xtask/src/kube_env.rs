@@ -10,13 +10,16 @@ use std::process::Command;
 use std::{env, fs};
 
 use anyhow::{Context as _, bail};
-use setpoint_testkit::guests::root;
-use sha2::{Digest as _, Sha256};
+use setpoint_testkit::guests::{hash_of, root};
+
+/// What it is built from.
+const SOURCES: &str = "crates/xtask/kube-env";
 
 /// Builds what isn't built yet, and prints the folder.
 pub(crate) fn run() -> anyhow::Result<()> {
-    let sources = root().join("crates/xtask/kube-env");
-    let folder = cache()?.join(hash(&sources)?);
+    let sources = root().join(SOURCES);
+    // Enough of it to tell versions apart.
+    let folder = cache()?.join(&hash_of(&root(), &[SOURCES])?[..16]);
     if !folder.join("kubectl").exists() {
         build(&sources, &folder)?;
     }
@@ -30,23 +33,6 @@ fn cache() -> anyhow::Result<PathBuf> {
     Ok(caches
         .context("neither XDG_CACHE_HOME nor HOME is set: there is no folder to keep the control plane in")?
         .join("setpoint-kube-env"))
-}
-
-/// Of all files there, by name and content.
-fn hash(sources: &Path) -> anyhow::Result<String> {
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(sources)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
-    files.sort();
-    let mut hasher = Sha256::new();
-    for file in files {
-        let name = file.file_name().context("a file has a name")?.as_encoded_bytes();
-        let content = fs::read(&file).with_context(|| file.display().to_string())?;
-        for part in [name, &content] {
-            hasher.update((part.len() as u64).to_le_bytes());
-            hasher.update(part);
-        }
-    }
-    Ok(hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn build(sources: &Path, folder: &Path) -> anyhow::Result<()> {

@@ -61,7 +61,7 @@ impl Keeper {
                     self.status.started(process.tree.id());
                     let status = tokio::select! {
                         status = process.child.wait() => status,
-                        () = self.spec.ready.watch(self.port, &self.status) => continue,
+                        never = self.spec.ready.watch(self.port, &self.status) => match never {},
                         () = told(&mut stopped) => return self.drain(process).await,
                     };
                     self.tell(how(status));

@@ -1,5 +1,6 @@
 //! Whether a process serves.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -40,7 +41,7 @@ impl ReadyWhen {
     }
 
     /// Keeps `status` up to date for as long as it is polled.
-    pub(super) async fn watch(&self, port: Option<u16>, status: &Status) {
+    pub(super) async fn watch(&self, port: Option<u16>, status: &Status) -> Infallible {
         match self {
             Self::AtOnce => status.set_ready(true),
             Self::After(time) => {

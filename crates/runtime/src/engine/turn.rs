@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::Shared;
 use super::ticks::{self, Asked};
 use super::workload::{Memory, Plan, Workload};
+use crate::chain::in_one_line;
 use crate::look::{Look, LookFailure, Stage, Strange, Written};
 use crate::source::{Aligned, Measured, Question};
 
@@ -75,8 +76,8 @@ impl Turn {
         let look = Arc::new(look);
         self.workload.remember(&look);
         for listener in &self.shared.listeners {
-            if self.in_time("being told of the look", listener.looked(&look)).await.is_err() {
-                tracing::warn!(workload = %look.key, "a listener took too long");
+            if let Err(problem) = self.in_time("telling a listener of the look", listener.looked(&look)).await {
+                tracing::warn!(workload = %look.key, "{problem}");
             }
         }
         drop((memory, seat));
@@ -248,7 +249,7 @@ impl Turn {
     }
 
     /// A step that can fail, as its failure or its lateness is told.
-    async fn in_time_or<T, E: Error>(
+    async fn in_time_or<T, E: Error + 'static>(
         &self,
         stage: Stage,
         what: &str,
@@ -256,14 +257,14 @@ impl Turn {
     ) -> Result<T, LookFailure> {
         match self.in_time(what, step).await {
             Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) => Err(LookFailure { stage, message: chain(&error) }),
+            Ok(Err(error)) => Err(LookFailure { stage, message: in_one_line(&error) }),
             Err(message) => Err(LookFailure { stage, message }),
         }
     }
 }
 
 fn failed<E: Into<Box<dyn Error + Send + Sync>>>(stage: Stage) -> impl FnOnce(E) -> LookFailure {
-    move |error| LookFailure { stage, message: chain(&*error.into()) }
+    move |error| LookFailure { stage, message: in_one_line(&*error.into()) }
 }
 
 /// What may take its time, as a plugin may: other tasks of this thread go on elsewhere meanwhile, where there is another.
@@ -272,16 +273,4 @@ fn aside<T>(work: impl FnOnce() -> T) -> T {
         RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
         _ => work(),
     }
-}
-
-/// An error and its causes in one line.
-fn chain(error: &(dyn Error + '_)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
