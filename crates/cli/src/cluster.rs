@@ -3,16 +3,14 @@
 use std::sync::Arc;
 
 use setpoint_kube::{ConfigMapStore, Controller, ControllerError, Lease, LeaseConfig, connect};
-use setpoint_runtime::Engine;
-use setpoint_runtime::source::{Fetch, HttpJson, Prometheus};
 
 use crate::catalog::Catalog;
 use crate::check::Check;
 use crate::cli::cluster::{ControllerArguments, CrdArguments};
 use crate::convert::yaml;
 use crate::error::BadInput;
+use crate::live::{self, terminated};
 use crate::output;
-use crate::signals::terminated;
 
 /// What ConfigMaps of states are called after, and the lease.
 const NAME: &str = "setpoint";
@@ -26,20 +24,14 @@ pub(crate) fn crd(arguments: &CrdArguments) -> Result<(), BadInput> {
 }
 
 pub(crate) fn controller(arguments: &ControllerArguments) -> Result<Check, BadInput> {
-    let registry = Catalog::new(&arguments.plugins)?.registry().clone();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| BadInput::at("threads", error))?;
-    runtime.block_on(async {
+    let catalog = Catalog::new(&arguments.plugins)?;
+    live::runtime()?.block_on(async {
         let kubeconfig = arguments.kubeconfig.as_deref();
         let place = || kubeconfig.map_or_else(|| "a cluster".to_owned(), |file| file.display().to_string());
         let client = connect(kubeconfig).await.map_err(|error| BadInput::at(place(), error))?;
-        let fetch = Fetch::new().map_err(|error| BadInput::at("HTTP", error))?;
         let own = arguments.own_namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok());
         let own = own.unwrap_or_else(|| "default".to_owned());
-        let engine = Engine::builder()
-            .registry(registry)
-            .source(Arc::new(Prometheus::new(fetch.clone(), arguments.prometheus.clone())))
-            .source(Arc::new(HttpJson::new(fetch)))
+        let engine = live::engine(catalog.registry(), arguments.prometheus.clone())?
             .store(Arc::new(ConfigMapStore::new(client.clone(), &own, NAME)));
         if !arguments.leader_elect {
             let controller = Controller::new(client, arguments.namespace.clone(), engine);

@@ -13,6 +13,8 @@ mod document;
 mod error;
 mod lines;
 mod lint;
+#[cfg(any(feature = "cluster", feature = "live", feature = "server"))]
+mod live;
 mod measured;
 mod output;
 mod plugin;
@@ -22,8 +24,6 @@ mod run;
 mod schema;
 #[cfg(feature = "server")]
 mod serve;
-#[cfg(any(feature = "cluster", feature = "live", feature = "server"))]
-mod signals;
 mod simulate;
 mod view;
 

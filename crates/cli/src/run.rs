@@ -6,14 +6,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use setpoint::{BoxFuture, Handlers};
 use setpoint_process::{Limits, PoolSpec, ProcessPool, Program, ReadyWhen};
-use setpoint_runtime::source::{Command, Fetch, HttpJson, Prometheus, RunProgram};
-use setpoint_runtime::{Engine, Listener, Look, Written};
+use setpoint_runtime::source::{Command, RunProgram};
+use setpoint_runtime::{Listener, Look, Written};
 
 use crate::catalog::Catalog;
 use crate::cli::run::{Ready, RunArguments};
 use crate::error::{BadInput, chain};
+use crate::live::{self, terminated};
 use crate::output::{self, BOLD};
-use crate::signals::terminated;
 
 /// How long a program may take that a reading comes from: less than a step of a look may.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -23,9 +23,7 @@ const BYTES: usize = 64 << 10;
 pub(crate) fn run(arguments: &RunArguments) -> Result<(), BadInput> {
     let mut catalog = Catalog::new(&arguments.plugins)?;
     let loaded = catalog.open_policy(&arguments.policy)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| BadInput::at("threads", error))?;
-    runtime.block_on(async {
+    live::runtime()?.block_on(async {
         let policy = loaded.policy();
         let spec = spec(arguments, &policy.metadata.name);
         let target = spec.target();
@@ -34,12 +32,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), BadInput> {
         let bounds = policy.spec.bounds().map_err(|error| loaded.error(&error))?;
         let start = bounds.clamp(arguments.start.unwrap_or(policy.spec.min_replicas));
         pool.resize(start).map_err(|error| BadInput::at("the pool", error))?;
-        let fetch = Fetch::new().map_err(|error| BadInput::at("HTTP", chain(&error)))?;
-        let engine = Engine::builder()
-            .registry(catalog.registry().clone())
+        let engine = live::engine(catalog.registry(), arguments.prometheus.clone())?
             .handlers(Handlers::new().with_fallback(Arc::<ProcessPool>::clone(&pool)))
-            .source(Arc::new(Prometheus::new(fetch.clone(), arguments.prometheus.clone())))
-            .source(Arc::new(HttpJson::new(fetch)))
             .source(Arc::new(Command::new(Arc::new(Programs))))
             .listener(Arc::new(Told { json: arguments.json }))
             .build();

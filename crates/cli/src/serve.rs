@@ -10,7 +10,7 @@ use setpoint_server::{Server, Settings, Token};
 
 use crate::cli::ServeArguments;
 use crate::error::{BadInput, chain};
-use crate::signals::terminated;
+use crate::live::{self, terminated};
 
 /// Where a token can be, so that it is in no list of processes.
 const VARIABLE: &str = "SETPOINT_TOKEN";
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<(), BadInput> {
     let handlers = Handlers::new().with_fallback(Arc::new(InMemoryHandler::new(
         arguments.workload.iter().map(|Workload { target, replicas }| (target.clone(), *replicas)),
     )));
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| BadInput::at("serve", error))?;
+    let runtime = live::runtime()?;
     let ended = runtime.block_on(async { terminated() })?;
     runtime.block_on(serve(settings, handlers, ended)).map_err(|error| BadInput::at("serve", chain(&error)))
 }

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::error::LoadError;
@@ -53,30 +52,15 @@ pub(crate) fn compile(host: &PluginHost, bytes: &[u8]) -> Result<Component, Load
     let (budget, limit) = (limits.compile_time, limits.compilations);
     let until = Instant::now() + budget;
     let under_way = host.compilations().begin(limit, until).ok_or(LoadError::CompilersBusy { limit, budget })?;
-    let left = until.saturating_duration_since(Instant::now());
-    compile_aside(host.engine().clone(), bytes.to_vec(), left, under_way).map_err(|failure| match failure {
-        Failure::Late => LoadError::CompileTime { budget },
-        Failure::Threads(message) | Failure::Crashed(message) => LoadError::Compiler { message },
-        Failure::Invalid(message) => LoadError::Invalid { message },
-    })
-}
-
-enum Failure {
-    Late,
-    Threads(String),
-    Crashed(String),
-    Invalid(String),
-}
-
-fn compile_aside(engine: Engine, bytes: Vec<u8>, budget: Duration, under_way: UnderWay) -> Result<Component, Failure> {
     let (done, compiled) = mpsc::channel();
+    let (engine, bytes) = (host.engine().clone(), bytes.to_vec());
     let threads = rayon::ThreadPoolBuilder::new()
         .thread_name(|number| format!("setpoint-compile-{number}"))
         .stack_size(STACK)
         // Whoever waits is told; by default it would end the process.
         .panic_handler(|_| ())
         .build()
-        .map_err(|error| Failure::Threads(format!("no threads can be started: {error}")))?;
+        .map_err(|error| LoadError::Compiler { message: format!("no threads can be started: {error}") })?;
     threads.spawn(move || {
         let component = Component::from_binary(&engine, &bytes);
         drop(under_way);
@@ -85,11 +69,13 @@ fn compile_aside(engine: Engine, bytes: Vec<u8>, budget: Duration, under_way: Un
     });
     // They end with their work.
     drop(threads);
-    match compiled.recv_timeout(budget) {
+    match compiled.recv_timeout(until.saturating_duration_since(Instant::now())) {
         Ok(Ok(component)) => Ok(component),
-        Ok(Err(error)) => Err(Failure::Invalid(printable(&format!("{error:#}")))),
-        Err(mpsc::RecvTimeoutError::Timeout) => Err(Failure::Late),
-        Err(mpsc::RecvTimeoutError::Disconnected) => Err(Failure::Crashed("it crashed on this component".to_owned())),
+        Ok(Err(error)) => Err(LoadError::Invalid { message: printable(&format!("{error:#}")) }),
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(LoadError::CompileTime { budget }),
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            Err(LoadError::Compiler { message: "it crashed on this component".to_owned() })
+        }
     }
 }
 
