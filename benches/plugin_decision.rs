@@ -34,6 +34,15 @@ fn warm(criterion: &mut Criterion) {
             bencher.iter(|| black_box(algorithm.evaluate(black_box(&looks.look()), &mut trace)));
         });
     }
+    // What is handed over, and nothing that is done with it: an answer and a state of four bytes.
+    let careless = load(&PluginHost::new().expect("a host"), "hostile");
+    for count in [3, 64] {
+        let mut algorithm = build(&careless, json!("harmless:0"), count);
+        let (mut looks, mut trace) = (Looks::new(count), Trace::off());
+        criterion.bench_function(&format!("warm/{count} metrics, none of them read"), |bencher| {
+            bencher.iter(|| black_box(algorithm.evaluate(black_box(&looks.look()), &mut trace).expect("an answer")));
+        });
+    }
     let mut algorithm = build(&plugin, json!({}), 3);
     let readings = [Reading::Value(620.0), Reading::Missing("scrape failed"), Reading::Value(80.0)];
     let look = Observation::new(Timestamp::default(), 10, &readings);

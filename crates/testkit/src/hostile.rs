@@ -271,6 +271,18 @@ pub const TABLE: &[Row] = &[
     row(16, "a state of 8 MiB", Guest("huge-new-state"), Fails(Resources, TOO_MANY_COPIES)),
     row(
         16,
+        "a summary of 8 MiB",
+        File(|| handmade::with(&[("memory", "256"), ("data", &words(1044, &[8 << 20]))])),
+        RefusedAtLoad(TOO_MANY_COPIES),
+    ),
+    row(
+        16,
+        "a schema of 8 MiB",
+        File(|| handmade::with(&[("memory", "256"), ("data", &words(1052, &[8 << 20]))])),
+        RefusedAtLoad(TOO_MANY_COPIES),
+    ),
+    row(
+        16,
         "a need of 20,000 metrics",
         File(|| bombs::many_metrics(20_000)),
         RefusedAtLoad("it needs 20000 metrics, at most 256"),
@@ -369,7 +381,7 @@ pub const TABLE: &[Row] = &[
     row(
         30,
         "a function that compiles for too long",
-        Compiled(|| bombs::long_function(100_000), 2),
+        Compiled(|| slow_to_compile(100_000), 2),
         RefusedAtLoad("did not compile within 2ms"),
     ),
     row(
@@ -592,6 +604,12 @@ pub const TABLE: &[Row] = &[
 #[must_use]
 pub fn liar() -> Vec<u8> {
     handmade::with(&[("evaluate", "(f64.store (i32.const 1168) (f64.convert_i32_u (global.get $asked)))")])
+}
+
+/// A component with a function of so many bytes: one that takes its compiler a while.
+#[must_use]
+pub fn slow_to_compile(bytes: usize) -> Vec<u8> {
+    bombs::long_function(bytes)
 }
 
 /// A component that takes a page of memory at each fourth look, and can't go on without.

@@ -1,7 +1,7 @@
 //! Compiling: on threads of its own, within a time, and so many at once.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use wasmtime::component::Component;
 
@@ -81,6 +81,8 @@ pub(crate) fn compile(host: &PluginHost, bytes: &[u8]) -> Result<Component, Load
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -10,6 +10,7 @@ use crate::cell::{call, in_words};
 use crate::contract::{self, CONTRACTS, Exports, Version};
 use crate::error::LoadError;
 use crate::host::{Deadline, PluginHost};
+use crate::limits::Limits;
 use crate::sandbox::{Grants, Sandbox, printable};
 
 /// Makes a trial instance and asks it who it is. Types inside an exported interface are checked only here.
@@ -89,5 +90,8 @@ impl Note {
 
 /// The limits under which a plugin is tried, and the contracts by which it is called.
 fn conditions(host: &PluginHost) -> String {
-    format!("setpoint-wasm {}, {CONTRACTS:?}, {:?}", env!("CARGO_PKG_VERSION"), host.limits())
+    let Limits { component, compile_time, compilations, deadline, snapshot, .. } = Limits::DEFAULT;
+    // These say how it is compiled, and what a workload of it may do.
+    let limits = Limits { component, compile_time, compilations, deadline, snapshot, ..*host.limits() };
+    format!("setpoint-wasm {}, {CONTRACTS:?}, {limits:?}", env!("CARGO_PKG_VERSION"))
 }

@@ -1,9 +1,9 @@
 //! What is no plugin is refused at load, with words that say what to do.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use setpoint::{AlgorithmFactory as _, AlgorithmSpec};
-use setpoint_testkit::{guests, looks};
+use setpoint_testkit::{guests, hostile, looks};
 use setpoint_wasm::{LoadError, Plugin, PluginHost};
 
 use crate::HOST;
@@ -116,6 +116,24 @@ fn a_component_that_compiles_for_too_long_is_given_up() {
     let error = Plugin::load(&host, &guests::component("hostile")).expect_err("no time");
     assert_eq!(error, LoadError::CompileTime { budget: Duration::ZERO });
     assert!(error.to_string().contains("did not compile within 0ns"), "{error}");
+}
+
+#[test]
+fn what_was_given_up_takes_a_compiler_until_it_ends() {
+    // Seconds are not enough for such a function.
+    let budget = Duration::from_millis(2);
+    let host = PluginHost::builder().compilations(1).compile_time(budget).build().expect("a host");
+    let slow = hostile::slow_to_compile(500_000);
+    let error = Plugin::load(&host, &slow).expect_err("no time");
+    assert_eq!(error, LoadError::CompileTime { budget });
+    let good = guests::component("hostile");
+    let error = Plugin::load(&host, &good).expect_err("no compiler");
+    assert_eq!(error, LoadError::CompilersBusy { limit: 1, budget });
+    assert!(error.to_string().contains("compile"), "{error}");
+    let patience = Instant::now() + Duration::from_secs(120);
+    while Plugin::load(&host, &good).is_err_and(|error| matches!(error, LoadError::CompilersBusy { .. })) {
+        assert!(Instant::now() < patience, "it is never given back");
+    }
 }
 
 #[test]

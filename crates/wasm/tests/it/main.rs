@@ -13,6 +13,7 @@ mod modes;
 mod prebuilt;
 mod reload;
 mod replay;
+mod tokio_program;
 
 use std::sync::LazyLock;
 

@@ -293,12 +293,13 @@ fn no_decision_is_lost_or_made_twice_while_versions_alternate() {
     for mode in [Mode::Warm, Mode::Isolated, Mode::Fresh] {
         let live = LivePlugin::new(load(&edition(1)).in_mode(mode));
         let editions = [load(&edition(2)), load(&edition(3))];
-        let (done, decided) = (AtomicBool::new(false), AtomicU32::new(0));
+        let (done, decided, ready) = (AtomicBool::new(false), AtomicU32::new(0), AtomicU32::new(0));
         std::thread::scope(|scope| {
             for _ in 0..3 {
-                let (live, done, decided) = (&live, &done, &decided);
+                let (live, done, decided, ready) = (&live, &done, &decided, &ready);
                 scope.spawn(move || {
                     let (mut manager, mut workloads) = manager(live, &["nothing:0"; 8]);
+                    ready.fetch_add(1, Ordering::Relaxed);
                     let mut seen = [0_u32; 8];
                     let mut round = 0;
                     while !done.load(Ordering::Relaxed) {
@@ -319,9 +320,10 @@ fn no_decision_is_lost_or_made_twice_while_versions_alternate() {
                 });
             }
             let _end = End(&done);
-            // Not before all are under way.
+            // Not before all have their workloads, and are deciding.
             let begun = Instant::now();
-            while decided.load(Ordering::Relaxed) < 100 && begun.elapsed() < Duration::from_secs(60) {
+            while ready.load(Ordering::Relaxed) < 3 || decided.load(Ordering::Relaxed) < 100 {
+                assert!(begun.elapsed() < Duration::from_secs(60), "{ready:?} threads are ready");
                 std::thread::yield_now();
             }
             for swap in 0..SWAPS {
