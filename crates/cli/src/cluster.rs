@@ -38,30 +38,37 @@ pub(crate) fn controller(arguments: &ControllerArguments) -> Result<Check, BadIn
             return ended(controller.run(terminated()?).await);
         }
         let lease = Lease::new(client.clone(), LeaseConfig::new(own, NAME, identity()));
+        let lease = lease.map_err(|error| BadInput::at("the lease", error))?;
         tokio::select! {
             () = lease.acquire() => tracing::info!("leading"),
             () = terminated()? => return Ok(Check::Passed),
         }
         let controller = Controller::new(client, arguments.namespace.clone(), engine.permit(Arc::new(lease.clone())));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let running = tokio::spawn(controller.run(async { drop(stopped.await) }));
+        let mut running = tokio::spawn(controller.run(async { drop(stopped.await) }));
         let shutdown = terminated()?;
         // Given back only when nothing is written any more.
         let (looks_ended, all_ended) = tokio::sync::oneshot::channel::<()>();
         let held = tokio::spawn(async move { lease.hold(async { drop(all_ended.await) }).await });
         let mut held = std::pin::pin!(held);
-        let lost = tokio::select! {
-            () = shutdown => false,
-            _ = &mut held => true,
-        };
+        let (mut lost, mut early) = (false, None);
+        tokio::select! {
+            () = shutdown => {}
+            _ = &mut held => lost = true,
+            done = &mut running => early = Some(done),
+        }
         drop(stop);
-        let done = running.await.map_err(|error| BadInput::at("the controller", error))?;
+        let done = match early {
+            Some(done) => done,
+            None => running.await,
+        };
         drop(looks_ended);
         if lost {
             tracing::error!("leadership was lost");
             return Ok(Check::Failed);
         }
         held.await.map_err(|error| BadInput::at("the lease", error))?;
+        let done = done.map_err(|error| BadInput::at("the controller", error))?;
         ended(done)
     })
 }

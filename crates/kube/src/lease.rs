@@ -24,12 +24,43 @@ pub struct LeaseConfig {
     pub name: String,
     /// Who this is: another one in each process, also after a restart.
     pub identity: String,
-    /// How long others wait for a holder that doesn't renew. Default 15 s.
+    /// How long others wait for a holder that doesn't renew, told them in whole seconds, rounded up. Default 15 s.
     pub duration: Duration,
     /// How long a holder that can't renew goes on. Default 10 s; less than `duration`.
     pub renew_deadline: Duration,
-    /// How long to wait between two tries. Default 2 s.
+    /// How long to wait between two tries, and up to a fifth more. Default 2 s; with that fifth less than `renew_deadline`.
     pub retry_period: Duration,
+}
+
+/// Why nobody could lead by a [`LeaseConfig`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LeaseConfigError {
+    /// Two could have it at once.
+    #[error(
+        "the renew deadline of {renew_deadline:?} must be shorter than the duration of {duration:?}: a holder has to stop \
+         before others begin"
+    )]
+    StopsLate {
+        /// How long a holder goes on.
+        renew_deadline: Duration,
+        /// How long others wait for it.
+        duration: Duration,
+    },
+    /// It would be lost between two tries, or the API server would be asked without a pause.
+    #[error(
+        "the retry period of {retry_period:?} must be above 0, and with a fifth more below the renew deadline of \
+         {renew_deadline:?}"
+    )]
+    RetryPeriod {
+        /// How long to wait between two tries.
+        retry_period: Duration,
+        /// How long a holder goes on.
+        renew_deadline: Duration,
+    },
+    /// A record without a holder is free.
+    #[error("the identity must not be empty")]
+    Nobody,
 }
 
 impl LeaseConfig {
@@ -45,7 +76,24 @@ impl LeaseConfig {
             retry_period: Duration::from_secs(2),
         }
     }
+
+    fn check(&self) -> Result<(), LeaseConfigError> {
+        let Self { duration, renew_deadline, retry_period, .. } = *self;
+        if self.identity.is_empty() {
+            return Err(LeaseConfigError::Nobody);
+        }
+        if renew_deadline >= duration {
+            return Err(LeaseConfigError::StopsLate { renew_deadline, duration });
+        }
+        if retry_period.is_zero() || retry_period.mul_f64(1.0 + JITTER) >= renew_deadline {
+            return Err(LeaseConfigError::RetryPeriod { retry_period, renew_deadline });
+        }
+        Ok(())
+    }
 }
+
+/// How much longer than the retry period a pause can be, as a part of it.
+const JITTER: f64 = 0.2;
 
 /// One candidate for a lease. Clones are the same candidate; as a [`Permit`] it lets write who leads.
 ///
@@ -74,17 +122,26 @@ struct State {
 
 impl Lease {
     /// A candidate that doesn't lead.
-    #[must_use]
-    pub fn new(client: Client, config: LeaseConfig) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`LeaseConfigError`].
+    pub fn new(client: Client, config: LeaseConfig) -> Result<Self, LeaseConfigError> {
+        config.check()?;
         let leases = Api::namespaced(client, &config.namespace);
-        Self { leases, config: Arc::new(config), state: Arc::default() }
+        Ok(Self { leases, config: Arc::new(config), state: Arc::default() })
     }
 
     /// Whether this candidate leads: it does until its deadline, whatever happens.
     #[must_use]
     pub fn is_leading(&self) -> bool {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.renewed.is_some_and(|at| at.elapsed() < self.config.renew_deadline)
+        self.deadline().is_some()
+    }
+
+    /// Until when this candidate leads, if it does now.
+    fn deadline(&self) -> Option<Instant> {
+        let renewed = self.state.lock().unwrap_or_else(PoisonError::into_inner).renewed?;
+        Some(renewed + self.config.renew_deadline).filter(|deadline| Instant::now() < *deadline)
     }
 
     /// Waits until this candidate leads.
@@ -104,9 +161,12 @@ impl Lease {
     /// needn't wait. True after a shutdown, false after a loss.
     pub async fn hold(&self, shutdown: impl Future<Output = ()>) -> bool {
         let renewals = async {
-            while self.is_leading() {
-                self.pause().await;
-                match tokio::time::timeout(self.config.renew_deadline, self.renew()).await {
+            while let Some(deadline) = self.deadline() {
+                let renewed = async {
+                    self.pause().await;
+                    self.renew().await
+                };
+                match tokio::time::timeout_at(deadline, renewed).await {
                     Ok(Ok(true)) => {}
                     Ok(Ok(false)) => return,
                     Ok(Err(error)) => tracing::warn!(%error, "the lease was not renewed"),
@@ -126,12 +186,12 @@ impl Lease {
         }
     }
 
-    /// The retry period and up to a fifth more, so that candidates don't keep meeting.
+    /// The retry period and some more, so that candidates don't keep meeting.
     async fn pause(&self) {
         // As random as the keys of hash maps are.
         let random = RandomState::new().build_hasher().finish() % 1000;
-        let more =
-            self.config.retry_period.mul_f64(0.2 / 1000.0 * f64::from(u16::try_from(random).unwrap_or_default()));
+        let part = f64::from(u16::try_from(random).unwrap_or_default()) / 1000.0;
+        let more = self.config.retry_period.mul_f64(JITTER * part);
         tokio::time::sleep(self.config.retry_period + more).await;
     }
 
@@ -181,7 +241,7 @@ impl Lease {
         let transitions = before.and_then(|before| before.lease_transitions).unwrap_or_default();
         LeaseSpec {
             holder_identity: identity,
-            lease_duration_seconds: i32::try_from(self.config.duration.as_secs().max(1)).ok(),
+            lease_duration_seconds: i32::try_from(self.config.duration.as_millis().div_ceil(1000)).ok(),
             acquire_time: same.map_or(now.clone(), |before| before.acquire_time.clone()),
             renew_time: now,
             lease_transitions: Some(transitions + i32::from(before.is_some() && same.is_none())),
@@ -215,5 +275,35 @@ impl Lease {
 impl Permit for Lease {
     fn may_write(&self, _: &str) -> bool {
         self.is_leading()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_holder_stops_before_others_begin_and_tries_more_than_once() {
+        let seconds = Duration::from_secs;
+        let cases = [
+            ("as it is", "me", 15, 10, seconds(2), None),
+            ("as long as the lease", "me", 15, 15, seconds(2), Some("must be shorter than the duration of 15s")),
+            ("longer than the lease", "me", 15, 20, seconds(2), Some("must be shorter than the duration of 15s")),
+            ("no pause", "me", 15, 10, seconds(0), Some("must be above 0")),
+            ("one try", "me", 15, 10, seconds(9), Some("below the renew deadline of 10s")),
+            ("just above one", "me", 15, 10, Duration::from_millis(8_300), None),
+            ("nobody", "", 15, 10, seconds(2), Some("must not be empty")),
+        ];
+        for (name, identity, duration, renew_deadline, retry_period, want) in cases {
+            let mut config = LeaseConfig::new("here", "setpoint", identity);
+            (config.duration, config.renew_deadline) = (seconds(duration), seconds(renew_deadline));
+            config.retry_period = retry_period;
+            let said = config.check().err().map(|error| error.to_string());
+            match (want, &said) {
+                (None, None) => {}
+                (Some(want), Some(said)) if said.contains(want) => {}
+                _ => panic!("{name}: {said:?}"),
+            }
+        }
     }
 }

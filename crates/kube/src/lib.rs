@@ -16,5 +16,5 @@ pub use connect::{ConnectError, connect};
 pub use controller::{Controller, ControllerError};
 pub use crd::{GROUP, KIND, VERSION, crd};
 pub use handler::ScaleHandler;
-pub use lease::{Lease, LeaseConfig};
+pub use lease::{Lease, LeaseConfig, LeaseConfigError};
 pub use store::ConfigMapStore;

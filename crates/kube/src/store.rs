@@ -17,9 +17,13 @@ use tokio::sync::oneshot;
 /// Keeps states in [`SHARDS`](Self::SHARDS) ConfigMaps of one namespace, called `NAME-0` and so on.
 ///
 /// What is saved within [`GATHERED`](Self::GATHERED) goes into one patch a shard, so that the cost doesn't grow with the
-/// number of policies: 2,000 of them, looked at every 15 s, make at most 16 patches a second where each tick of a second has
-/// some 133. A state is some hundred bytes; all states of a shard together can have [`BYTES`](Self::BYTES), for etcd takes no
-/// more than 1 MiB an object.
+/// number of policies: looks are taken in ticks of a second, and those of one tick that take about as long make 16 patches
+/// together, whether they are a hundred or a thousand; the bound is one patch each [`GATHERED`](Self::GATHERED) and shard. A
+/// state is some hundred bytes; all states of a shard together can have [`BYTES`](Self::BYTES), for etcd takes no more than
+/// 1 MiB an object.
+///
+/// One process writes at a time, the one that leads. One that did, and doesn't know yet that it doesn't any more, fails to
+/// write where another has written since: then it reads anew.
 pub struct ConfigMapStore {
     shards: Vec<Arc<Shard>>,
 }
@@ -32,11 +36,18 @@ impl fmt::Debug for ConfigMapStore {
 
 type States = BTreeMap<String, Vec<u8>>;
 
+/// What a ConfigMap held when it was last read or written.
+struct Kept {
+    states: States,
+    /// Its resource version; None where there is no such ConfigMap.
+    version: Option<String>,
+}
+
 struct Shard {
     maps: Api<ConfigMap>,
     name: String,
     /// Whoever reads or writes the ConfigMap holds this. What it holds is there; nothing before it was read.
-    kept: tokio::sync::Mutex<Option<States>>,
+    kept: tokio::sync::Mutex<Option<Kept>>,
     waiting: Mutex<Waiting>,
 }
 
@@ -138,15 +149,15 @@ impl Shard {
 
     async fn write(&self, changes: &BTreeMap<String, Option<Vec<u8>>>) -> Result<(), Refused> {
         let mut kept = self.kept.lock().await;
-        let mut states = match kept.take() {
-            Some(states) => states,
+        let Kept { mut states, version } = match kept.take() {
+            Some(kept) => kept,
             None => self.read().await.map_err(|error| Refused::by(&error))?,
         };
         let stays = states.iter().filter(|(key, _)| !changes.contains_key(*key));
         let comes = changes.iter().filter_map(|(key, state)| Some((key, state.as_ref()?)));
         let bytes: usize = stays.chain(comes).map(|(key, state)| key.len() + state.len()).sum();
         if bytes > ConfigMapStore::BYTES {
-            *kept = Some(states);
+            *kept = Some(Kept { states, version });
             return Err(Refused::These(format!(
                 "the states in ConfigMap {} would have {bytes} bytes, and {} fit: shorten windows, or use fewer policies",
                 self.name,
@@ -160,33 +171,41 @@ impl Shard {
             }
         }
         // What it holds after a failure is not known: it is read anew.
-        self.patch(&states, changes).await.map_err(|error| Refused::by(&error))?;
-        *kept = Some(states);
+        let written = match version {
+            Some(version) => self.patch(&version, changes).await,
+            None => self.create(&states).await,
+        };
+        let version = written.map_err(|error| Refused::by(&error))?.resource_version;
+        *kept = Some(Kept { states, version });
         Ok(())
     }
 
-    async fn read(&self) -> Result<States, kube::Error> {
-        let map = self.maps.get_opt(&self.name).await?;
-        let data = map.and_then(|map| map.binary_data).unwrap_or_default();
-        Ok(data.into_iter().map(|(key, ByteString(state))| (key, state)).collect())
+    async fn read(&self) -> Result<Kept, kube::Error> {
+        let map = self.maps.get_opt(&self.name).await?.unwrap_or_default();
+        let data = map.binary_data.unwrap_or_default();
+        let states = data.into_iter().map(|(key, ByteString(state))| (key, state)).collect();
+        Ok(Kept { states, version: map.metadata.resource_version })
     }
 
-    async fn patch(&self, states: &States, changes: &BTreeMap<String, Option<Vec<u8>>>) -> Result<(), kube::Error> {
+    /// Only as it was read: what another process has kept since, which leads by now, isn't overwritten.
+    async fn patch(
+        &self,
+        version: &str,
+        changes: &BTreeMap<String, Option<Vec<u8>>>,
+    ) -> Result<ObjectMeta, kube::Error> {
         let binary: BTreeMap<&String, Option<ByteString>> =
             changes.iter().map(|(key, state)| (key, state.clone().map(ByteString))).collect();
-        let patch = json!({ "binaryData": binary });
-        match self.maps.patch_metadata(&self.name, &PatchParams::default(), &Patch::Merge(&patch)).await {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.code == 404 => {
-                let labels = BTreeMap::from([("app.kubernetes.io/managed-by".to_owned(), "setpoint".to_owned())]);
-                let metadata =
-                    ObjectMeta { name: Some(self.name.clone()), labels: Some(labels), ..ObjectMeta::default() };
-                let data = states.iter().map(|(key, state)| (key.clone(), ByteString(state.clone()))).collect();
-                let map = ConfigMap { metadata, binary_data: Some(data), ..ConfigMap::default() };
-                self.maps.create(&PostParams::default(), &map).await.map(drop)
-            }
-            Err(error) => Err(error),
-        }
+        let patch = json!({ "metadata": { "resourceVersion": version }, "binaryData": binary });
+        let patched = self.maps.patch_metadata(&self.name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
+        Ok(patched.metadata)
+    }
+
+    async fn create(&self, states: &States) -> Result<ObjectMeta, kube::Error> {
+        let labels = BTreeMap::from([("app.kubernetes.io/managed-by".to_owned(), "setpoint".to_owned())]);
+        let metadata = ObjectMeta { name: Some(self.name.clone()), labels: Some(labels), ..ObjectMeta::default() };
+        let data = states.iter().map(|(key, state)| (key.clone(), ByteString(state.clone()))).collect();
+        let map = ConfigMap { metadata, binary_data: Some(data), ..ConfigMap::default() };
+        Ok(self.maps.create(&PostParams::default(), &map).await?.metadata)
     }
 }
 
@@ -236,7 +255,7 @@ impl StateStore for ConfigMapStore {
             if kept.is_none() {
                 *kept = Some(shard.read().await.map_err(StoreError::new)?);
             }
-            Ok(kept.as_ref().and_then(|states| states.get(&entry(key)).cloned()))
+            Ok(kept.as_ref().and_then(|kept| kept.states.get(&entry(key)).cloned()))
         })
     }
 

@@ -1,8 +1,9 @@
 //! Whether this process may write.
 
-/// Asked right before a count is written: the last moment at which a leader that no longer is one can stop.
+/// Asked right before a state is kept, and again before a count is written: the last moments at which a leader that no
+/// longer is one can stop.
 pub trait Permit: Send + Sync {
-    /// Whether the workload called `key` may be written now.
+    /// Whether the state and the count of the workload called `key` may be written now.
     fn may_write(&self, key: &str) -> bool;
 }
 

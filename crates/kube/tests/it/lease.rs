@@ -12,7 +12,7 @@ fn candidate(client: &kube::Client, identity: &str) -> Lease {
     config.duration = Duration::from_secs(3);
     config.renew_deadline = Duration::from_secs(2);
     config.retry_period = Duration::from_millis(300);
-    Lease::new(client.clone(), config)
+    Lease::new(client.clone(), config).expect("it can be held")
 }
 
 #[tokio::test(flavor = "multi_thread")]

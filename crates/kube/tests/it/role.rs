@@ -35,6 +35,7 @@ async fn the_controller_needs_no_more_than_its_role_gives() {
     apply(cluster, "role", &workload("Deployment", "web", 1));
     apply(cluster, "role", POLICY);
     let lease = Lease::new(client.clone(), LeaseConfig::new("setpoint-system", "setpoint", "one"));
+    let lease = lease.expect("it can be held");
     lease.acquire().await;
     let engine = Engine::builder()
         .source(Arc::new(fixed([("queue", Measured::Value(12.0))])))

@@ -46,3 +46,22 @@ async fn what_was_saved_is_there_for_the_next_process() {
     again.expect("nothing stands in its way");
     assert_eq!(ConfigMapStore::new(client, "store", "states").load("shop/large").await.expect("an answer"), None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_led_before_overwrites_nothing() {
+    let Some((_, client)) = cluster("stale").await else { return };
+    let store = || ConfigMapStore::new(client.clone(), "stale", "states");
+    let (before, now) = (store(), store());
+    assert_eq!(before.load("shop/web").await.expect("an answer"), None);
+    now.save("shop/web", b"created since").await.expect("it is kept");
+    let error = before.save("shop/web", b"old").await.expect_err("it was not known");
+    assert!(error.to_string().contains("already exists"), "{error}");
+    // It knows by now.
+    before.save("shop/web", b"its turn").await.expect("it is kept");
+    let error = now.save("shop/web", b"old").await.expect_err("the other one wrote since");
+    assert!(error.to_string().contains("modified"), "{error}");
+    for (name, store) in [("the first", &before), ("the second", &now), ("a third", &store())] {
+        let found = store.load("shop/web").await.expect("an answer");
+        assert_eq!(found.as_deref(), Some(&b"its turn"[..]), "{name}");
+    }
+}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::future::{join_all, try_join};
 use setpoint::{
     Action, Decision, Instance, Metric, Observation, Reading, ReasonRecord, ReplicaCount, ResourceHandler, Samples,
-    Target, Trace, Update,
+    Target, Timestamp, Trace, Update,
 };
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Instant;
@@ -127,8 +127,18 @@ impl Turn {
         let decided = self.decide(look, &seen, memory.action).map_err(failed(Stage::State))?;
         look.decision = Some(decided.decision);
         look.reasons = decided.reasons;
+        // What it leaves is for whoever acts on this workload, and that is another one.
+        if !self.is_permitted() {
+            look.written = Written::NotPermitted;
+            memory.action = unapplied(look.at, decided.decision).or(memory.action);
+            return Ok(());
+        }
         self.in_time_or(Stage::State, "keeping the state", self.shared.store.save(&look.key, &decided.state)).await?;
         self.write(handler.as_ref(), look, memory, decided.decision).await
+    }
+
+    fn is_permitted(&self) -> bool {
+        !self.workload.has_ended() && self.shared.permit.may_write(&self.workload.key)
     }
 
     /// Puts the kept state back, before the first look.
@@ -211,24 +221,23 @@ impl Turn {
         handler: &dyn ResourceHandler,
         look: &mut Look,
         memory: &mut Memory,
-        Decision { current, desired, .. }: Decision,
+        decision: Decision,
     ) -> Result<(), LookFailure> {
+        let Decision { current, desired, .. } = decision;
         if desired == current {
             return Ok(());
         }
-        let action = |applied| Some(Action { at: look.at, from: current, to: desired, applied });
+        memory.action = unapplied(look.at, decision);
         if self.plan.policy.dry_run {
             look.written = Written::DryRun;
-            memory.action = action(false);
             return Ok(());
         }
-        if self.workload.has_ended() || !self.shared.permit.may_write(&look.key) {
+        // Keeping the state took its time.
+        if !self.is_permitted() {
             look.written = Written::NotPermitted;
-            memory.action = action(false);
             return Ok(());
         }
         look.written = Written::Failed;
-        memory.action = action(false);
         // Whether it was made isn't known until the next look, if this doesn't end well.
         memory.expected = None;
         let update = handler.update_replicas(&self.plan.target, desired);
@@ -237,7 +246,7 @@ impl Turn {
             Update::Written { from, to } => Written::Done { from, to },
             _ => Written::Nothing,
         };
-        memory.action = action(true);
+        memory.action = memory.action.map(|action| Action { applied: true, ..action });
         memory.expected = Some(desired);
         tracing::info!(workload = %look.key, from = current, to = desired, "scaled");
         Ok(())
@@ -261,6 +270,11 @@ impl Turn {
             Err(message) => Err(LookFailure { stage, message }),
         }
     }
+}
+
+/// What a decision would have changed.
+fn unapplied(at: Timestamp, Decision { current, desired, .. }: Decision) -> Option<Action> {
+    (desired != current).then_some(Action { at, from: current, to: desired, applied: false })
 }
 
 fn failed<E: Into<Box<dyn Error + Send + Sync>>>(stage: Stage) -> impl FnOnce(E) -> LookFailure {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use setpoint::{HandlerError, Handlers};
-use setpoint_runtime::{Engine, Measured, Stage, Strange, Written};
+use setpoint_runtime::{Engine, Measured, MemoryStore, Stage, StateStore as _, Strange, Written};
 
 use crate::parts::{Census, Diary, Pools, Revocable, Shelf, engine, policy, run_for, target};
 
@@ -128,8 +128,9 @@ async fn a_look_that_panics_is_followed_by_another() {
 async fn nothing_is_written_without_a_permit_or_by_a_dry_run() {
     let pools = Pools::new(&[("a", 2), ("b", 2)]);
     let permit = Arc::new(Revocable::default());
+    let store = Arc::new(MemoryStore::default());
     let (builder, _) = engine(&pools, 30.0);
-    let engine = builder.permit(Arc::<Revocable>::clone(&permit)).build();
+    let engine = builder.permit(Arc::<Revocable>::clone(&permit)).store(Arc::<MemoryStore>::clone(&store)).build();
     permit.0.store(true, Ordering::SeqCst);
     engine.add("a", &policy(), target("a")).expect("the first");
     let mut told = policy();
@@ -137,11 +138,13 @@ async fn nothing_is_written_without_a_permit_or_by_a_dry_run() {
     engine.add("b", &told, target("b")).expect("the second");
     run_for(&engine, 1).await;
     assert_eq!(engine.last("a").expect("looked at").written, Written::NotPermitted);
+    assert_eq!(store.load("a").await.expect("an answer"), None, "a state that another process may have kept since");
     permit.0.store(false, Ordering::SeqCst);
     run_for(&engine, 20).await;
     let told = engine.last("b").expect("looked at");
     assert_eq!((told.written, told.decision.map(|decision| decision.desired)), (Written::DryRun, Some(8)));
     assert_eq!((pools.replicas("a"), pools.replicas("b"), pools.writes.load(Ordering::SeqCst)), (8, 2, 1));
+    assert!(store.load("a").await.expect("an answer").is_some());
 }
 
 #[tokio::test(start_paused = true)]
