@@ -6,7 +6,7 @@ use setpoint_kube::{ConfigMapStore, Controller, ControllerError, Lease, LeaseCon
 
 use crate::catalog::Catalog;
 use crate::check::Check;
-use crate::cli::cluster::{ControllerArguments, CrdArguments};
+use crate::cli::cluster::{ControllerArguments, CrdArguments, LeadershipArguments};
 use crate::convert::yaml;
 use crate::error::BadInput;
 use crate::live::{self, terminated};
@@ -33,12 +33,12 @@ pub(crate) fn controller(arguments: &ControllerArguments) -> Result<Check, BadIn
         let own = own.unwrap_or_else(|| "default".to_owned());
         let engine = live::engine(catalog.registry(), arguments.prometheus.clone())?
             .store(Arc::new(ConfigMapStore::new(client.clone(), &own, NAME)));
-        if !arguments.leader_elect {
+        if !arguments.leadership.leader_elect {
             let controller = Controller::new(client, arguments.namespace.clone(), engine);
             return ended(controller.run(terminated()?).await);
         }
-        let lease = Lease::new(client.clone(), LeaseConfig::new(own, NAME, identity()));
-        let lease = lease.map_err(|error| BadInput::at("the lease", error))?;
+        let lease = Lease::new(client.clone(), lease_config(own, &arguments.leadership));
+        let lease = lease.map_err(|error| BadInput::at("--leader-elect", error))?;
         tokio::select! {
             () = lease.acquire() => tracing::info!("leading"),
             () = terminated()? => return Ok(Check::Passed),
@@ -75,6 +75,14 @@ pub(crate) fn controller(arguments: &ControllerArguments) -> Result<Check, BadIn
 
 fn ended(done: Result<(), ControllerError>) -> Result<Check, BadInput> {
     done.map(|()| Check::Passed).map_err(|error| BadInput::at("the controller", error))
+}
+
+fn lease_config(namespace: String, arguments: &LeadershipArguments) -> LeaseConfig {
+    let mut config = LeaseConfig::new(namespace, NAME, identity());
+    config.duration = arguments.leader_elect_lease_duration;
+    config.renew_deadline = arguments.leader_elect_renew_deadline;
+    config.retry_period = arguments.leader_elect_retry_period;
+    config
 }
 
 /// Another one in each process.

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Seek as _, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::program::{Running, ready_in_time};
 use crate::required;
 
 /// What the control plane is to have.
@@ -29,45 +29,6 @@ pub struct Cluster {
     running: HashMap<&'static str, Running>,
     options: ClusterOptions,
 }
-
-/// A program that ends when this is dropped, or its parent is gone.
-#[derive(Debug)]
-struct Running {
-    shell: Child,
-}
-
-impl Running {
-    /// The shell ends the program when its own standard input closes: with this value, or this process.
-    fn start(program: &Path, flags: &[String], log: &Path) -> io::Result<Self> {
-        let log = File::options().create(true).append(true).open(log)?;
-        let shell = Command::new("sh")
-            .args([
-                "-c",
-                r#""$@" </dev/null & child=$!; cat >/dev/null; kill -KILL "$child"; wait "$child" 2>/dev/null"#,
-                "sh",
-            ])
-            .arg(program)
-            .args(flags)
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()?;
-        Ok(Self { shell })
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.shell.stdin.take());
-        // It has nothing left to do but to end its program.
-        if let Err(error) = self.shell.wait() {
-            eprintln!("a program of the cluster was not waited for: {error}");
-        }
-    }
-}
-
-/// How long a program may take until it is ready.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Cluster {
     /// A control plane, or none where its programs aren't here: that is said, and it is a panic where `cluster` is
@@ -156,6 +117,23 @@ impl Cluster {
         } else {
             Err(String::from_utf8_lossy(&output.stderr).into_owned())
         }
+    }
+
+    /// Applies a manifest in `namespace`.
+    ///
+    /// # Panics
+    ///
+    /// With what kubectl says, when it isn't taken.
+    pub fn apply(&self, namespace: &str, manifest: &str) {
+        let applied = self.kubectl_with(&["-n", namespace, "apply", "-f", "-"], manifest);
+        applied.unwrap_or_else(|problem| panic!("{problem}\n{manifest}"));
+    }
+
+    /// What `kubectl get` says of the field of an object at a JSON path, as `.spec.replicas`; or what it complains of.
+    #[must_use]
+    pub fn field(&self, namespace: &str, object: &str, path: &str) -> String {
+        let path = format!("jsonpath={{{path}}}");
+        self.kubectl(&["-n", namespace, "get", object, "-o", &path]).unwrap_or_else(|problem| problem)
     }
 
     /// Ends the API server at once, as a crash would. What it knew is kept.
@@ -281,22 +259,28 @@ impl Cluster {
     }
 
     fn wait_for(&self, name: &str, ready: impl Fn(&Self) -> Result<String, String>) -> Result<(), String> {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            match ready(self) {
-                Ok(_) => return Ok(()),
-                Err(_) if Instant::now() < end => std::thread::sleep(Duration::from_millis(100)),
-                Err(problem) => {
-                    let log = fs::read_to_string(self.log(name)).unwrap_or_default();
-                    let tail: Vec<&str> = log.lines().rev().take(10).collect();
-                    let tail: Vec<&str> = tail.into_iter().rev().collect();
-                    return Err(format!("{name} is not ready: {problem}\n{}", tail.join("\n")));
-                }
-            }
-        }
+        ready_in_time(name, &self.log(name), || ready(self).map(drop))
     }
 
     fn log(&self, name: &str) -> PathBuf {
         self.folder.path().join(format!("{name}.log"))
     }
+}
+
+/// A manifest of `kind`, of those that have pods, whose pods nobody runs.
+#[must_use]
+pub fn workload(kind: &str, name: &str, replicas: u32) -> String {
+    let service = if kind == "StatefulSet" { "\n  serviceName: none" } else { "" };
+    format!(
+        "apiVersion: apps/v1
+kind: {kind}
+metadata: {{name: {name}}}
+spec:
+  replicas: {replicas}{service}
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec: {{containers: [{{name: main, image: none}}]}}
+"
+    )
 }

@@ -9,4 +9,8 @@ pub mod guests;
 pub mod hostile;
 pub mod laws;
 pub mod looks;
+#[cfg(feature = "cluster")]
+mod program;
+#[cfg(feature = "cluster")]
+pub mod prometheus;
 pub mod required;

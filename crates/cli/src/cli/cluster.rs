@@ -1,6 +1,7 @@
 //! The command line of what runs on Kubernetes.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueHint};
 
@@ -39,9 +40,25 @@ pub(crate) struct ControllerArguments {
     /// Where states and the lease are kept [default: $POD_NAMESPACE, else `default`]
     #[arg(long, value_name = "NAMESPACE")]
     pub(crate) own_namespace: Option<String>,
+    #[command(flatten)]
+    pub(crate) leadership: LeadershipArguments,
+    #[command(flatten)]
+    pub(crate) plugins: PluginArguments,
+}
+
+/// Under the names that Kubernetes' own controllers have for them.
+#[derive(Debug, Args)]
+pub(crate) struct LeadershipArguments {
     /// Act only while leading, among all that have the same lease
     #[arg(long)]
     pub(crate) leader_elect: bool,
-    #[command(flatten)]
-    pub(crate) plugins: PluginArguments,
+    /// How long the others wait for a leader that doesn't renew the lease
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = humantime::parse_duration)]
+    pub(crate) leader_elect_lease_duration: Duration,
+    /// How long a leader goes on that can't renew it: less than that
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub(crate) leader_elect_renew_deadline: Duration,
+    /// How long to wait between two tries
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = humantime::parse_duration)]
+    pub(crate) leader_elect_retry_period: Duration,
 }

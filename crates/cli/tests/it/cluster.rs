@@ -1,4 +1,6 @@
-//! What the command says of Kubernetes.
+//! The command and Kubernetes.
+
+mod controller;
 
 use setpoint_testkit::guests::root;
 

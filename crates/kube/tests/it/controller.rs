@@ -6,10 +6,10 @@ use std::time::Duration;
 use setpoint_kube::{ConfigMapStore, Controller};
 use setpoint_runtime::source::{Fixed, fixed};
 use setpoint_runtime::{Engine, Measured};
-use setpoint_testkit::cluster::Cluster;
+use setpoint_testkit::cluster::{Cluster, workload};
 use tokio::task::JoinHandle;
 
-use crate::{apply, cluster, eventually, field, workload};
+use crate::{cluster, eventually};
 
 /// A policy of one metric that a test sets, looked at each second.
 fn policy(name: &str, target: &str, more: &str) -> String {
@@ -59,19 +59,19 @@ fn queue(depth: f64) -> Arc<Fixed> {
 }
 
 fn condition(cluster: &Cluster, namespace: &str, policy: &str, kind: &str, of: &str) -> String {
-    field(cluster, namespace, &format!("sp/{policy}"), &format!(".status.conditions[?(@.type==\"{kind}\")].{of}"))
+    cluster.field(namespace, &format!("sp/{policy}"), &format!(".status.conditions[?(@.type==\"{kind}\")].{of}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_count_follows_the_readings_and_the_status_says_why() {
     let Some((cluster, client)) = cluster("follows").await else { return };
-    apply(cluster, "follows", &workload("Deployment", "web", 2));
-    apply(cluster, "follows", &policy("web", "web", ""));
+    cluster.apply("follows", &workload("Deployment", "web", 2));
+    cluster.apply("follows", &policy("web", "web", ""));
     let queue = queue(20.0);
     let running = Running::start(&client, "follows", &queue);
-    let replicas = || field(cluster, "follows", "deployment/web", ".spec.replicas");
+    let replicas = || cluster.field("follows", "deployment/web", ".spec.replicas");
     eventually("the count", "5", replicas).await;
-    let of = |path: &str| field(cluster, "follows", "sp/web", path);
+    let of = |path: &str| cluster.field("follows", "sp/web", path);
     eventually("what is desired", "5", || of(".status.desiredReplicas")).await;
     eventually("what is current", "5", || of(".status.currentReplicas")).await;
     assert_eq!(of(".status.readings[0].value"), "20");
@@ -94,14 +94,14 @@ async fn the_count_follows_the_readings_and_the_status_says_why() {
 
     // Nobody decides while it is paused; what somebody else does is told.
     queue.set("queue", Measured::Value(40.0));
-    apply(cluster, "follows", &policy("web", "web", "  pause: all\n"));
+    cluster.apply("follows", &policy("web", "web", "  pause: all\n"));
     eventually("paused", "Paused", || condition(cluster, "follows", "web", "Scaling", "reason")).await;
     let paused_at = replicas();
     cluster.kubectl(&["-n", "follows", "scale", "deployment/web", "--replicas=3"]).expect("anybody may");
     eventually("another's change", "true", || events().unwrap_or_default().contains("ChangedByOther").to_string())
         .await;
     assert_eq!(replicas(), "3", "paused at {paused_at}");
-    apply(cluster, "follows", &policy("web", "web", "  pause: none\n"));
+    cluster.apply("follows", &policy("web", "web", "  pause: none\n"));
     eventually("the count", "10", replicas).await;
     running.end().await;
 }
@@ -110,24 +110,24 @@ async fn the_count_follows_the_readings_and_the_status_says_why() {
 async fn what_can_t_be_done_is_said_and_nobody_fights() {
     let Some((cluster, client)) = cluster("refused").await else { return };
     for name in ["web", "api", "shy"] {
-        apply(cluster, "refused", &workload("Deployment", name, 2));
+        cluster.apply("refused", &workload("Deployment", name, 2));
     }
     cluster
         .kubectl(&["-n", "refused", "autoscale", "deployment/api", "--min=1", "--max=5", "--cpu=50%"])
         .expect("an HPA of its own");
-    apply(cluster, "refused", &policy("first", "web", ""));
+    cluster.apply("refused", &policy("first", "web", ""));
     eventually("a second", "true", || {
         // Creation times have whole seconds: the second is to be younger.
-        let created = field(cluster, "refused", "sp/first", ".metadata.creationTimestamp");
+        let created = cluster.field("refused", "sp/first", ".metadata.creationTimestamp");
         let now = cluster.kubectl(&["get", "--raw", "/version"]).map(|_| jiff_now());
         (now.expect("an answer") > created).to_string()
     })
     .await;
-    apply(cluster, "refused", &policy("second", "web", ""));
-    apply(cluster, "refused", &policy("rival", "api", ""));
-    apply(cluster, "refused", &policy("nobody", "nobody", ""));
+    cluster.apply("refused", &policy("second", "web", ""));
+    cluster.apply("refused", &policy("rival", "api", ""));
+    cluster.apply("refused", &policy("nobody", "nobody", ""));
     let wrong = policy("wrong", "shy", "").replace("max-ratio", "max-ratoi");
-    apply(cluster, "refused", &wrong);
+    cluster.apply("refused", &wrong);
     let running = Running::start(&client, "refused", &queue(20.0));
     let cases = [
         ("second", "Scaling", "TargetTaken", "the older ScalingPolicy refused/first scales the same target"),
@@ -141,12 +141,12 @@ async fn what_can_t_be_done_is_said_and_nobody_fights() {
         assert!(found.contains(message), "{name}: {found}");
         assert_eq!(condition(cluster, "refused", name, "Ready", "status"), "False", "{name}");
     }
-    eventually("the first's count", "5", || field(cluster, "refused", "deployment/web", ".spec.replicas")).await;
-    assert_eq!(field(cluster, "refused", "deployment/api", ".spec.replicas"), "2", "that is the HPA's");
+    eventually("the first's count", "5", || cluster.field("refused", "deployment/web", ".spec.replicas")).await;
+    assert_eq!(cluster.field("refused", "deployment/api", ".spec.replicas"), "2", "that is the HPA's");
     // The first goes, and the second takes over.
     cluster.kubectl(&["-n", "refused", "delete", "sp/first"]).expect("it goes");
     eventually("the second", "True", || condition(cluster, "refused", "second", "Scaling", "status")).await;
-    apply(cluster, "refused", &wrong.replace("max-ratoi", "max-ratio"));
+    cluster.apply("refused", &wrong.replace("max-ratoi", "max-ratio"));
     eventually("mended", "True", || condition(cluster, "refused", "wrong", "AlgorithmValid", "status")).await;
     running.end().await;
 }
@@ -161,20 +161,20 @@ fn jiff_now() -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_window_goes_on_in_the_next_controller() {
     let Some((cluster, client)) = cluster("window").await else { return };
-    apply(cluster, "window", &workload("Deployment", "web", 2));
-    apply(cluster, "window", &policy("web", "web", "  stages: [{stabilized: {scaleDownWindow: 20s}}]\n"));
-    let replicas = || field(cluster, "window", "deployment/web", ".spec.replicas");
+    cluster.apply("window", &workload("Deployment", "web", 2));
+    cluster.apply("window", &policy("web", "web", "  stages: [{stabilized: {scaleDownWindow: 20s}}]\n"));
+    let replicas = || cluster.field("window", "deployment/web", ".spec.replicas");
     let running = Running::start(&client, "window", &queue(20.0));
     eventually("the count", "5", replicas).await;
     // As a crash would: nothing is said to anybody.
     running.ended.abort();
     let began = std::time::Instant::now();
     let next = Running::start(&client, "window", &queue(4.0));
-    eventually("the new one's reading", "4", || field(cluster, "window", "sp/web", ".status.readings[0].value")).await;
+    eventually("the new one's reading", "4", || cluster.field("window", "sp/web", ".status.readings[0].value")).await;
     if began.elapsed() < Duration::from_secs(10) {
         assert_eq!(replicas(), "5", "the window holds it");
     }
-    let reasons = field(cluster, "window", "sp/web", ".status.lastDecision.reasons[*].stage");
+    let reasons = cluster.field("window", "sp/web", ".status.lastDecision.reasons[*].stage");
     assert!(reasons.contains("stabilized"), "{reasons}");
     eventually("the count after the window", "1", replicas).await;
     next.end().await;

@@ -3,7 +3,9 @@
 use setpoint::{HandlerError, ResourceHandler as _, TargetRef, Update};
 use setpoint_kube::ScaleHandler;
 
-use crate::{apply, cluster, eventually, field, workload};
+use setpoint_testkit::cluster::workload;
+
+use crate::{cluster, eventually};
 
 fn target(api_version: &str, kind: &str, name: &str, namespace: &str) -> TargetRef {
     let namespace = Some(namespace.to_owned());
@@ -45,10 +47,10 @@ async fn whatever_has_replicas_is_scaled() {
         cluster.kubectl(&["wait", "--for=condition=Established", &name, "--timeout=30s"]).expect("established");
         let object =
             format!("apiVersion: example.com/v1\nkind: {kind}\nmetadata: {{name: a}}\nspec: {{replicas: 2}}\n");
-        apply(cluster, "handler", &object);
+        cluster.apply("handler", &object);
     }
     for kind in ["Deployment", "StatefulSet", "ReplicaSet"] {
-        apply(cluster, "handler", &workload(kind, &kind.to_lowercase(), 2));
+        cluster.apply("handler", &workload(kind, &kind.to_lowercase(), 2));
     }
     let handler = ScaleHandler::new(client);
     let cases = [
@@ -68,14 +70,14 @@ async fn whatever_has_replicas_is_scaled() {
             "{kind}"
         );
         let object = format!("{}/{name}", kind.to_lowercase());
-        assert_eq!(field(cluster, "handler", &object, ".spec.replicas"), "3", "{kind}");
-        let version = || field(cluster, "handler", &object, ".metadata.generation");
+        assert_eq!(cluster.field("handler", &object, ".spec.replicas"), "3", "{kind}");
+        let version = || cluster.field("handler", &object, ".metadata.generation");
         let before = version();
         assert_eq!(handler.update_replicas(&target, 3).await.expect(kind), Update::Unchanged, "{kind}");
         assert_eq!(version(), before, "{kind}: nothing was written");
         assert_eq!(handler.describe(&target).await.expect(kind)["kind"], kind);
         if has_pods {
-            let ready = || field(cluster, "handler", &object, ".status.readyReplicas");
+            let ready = || cluster.field("handler", &object, ".status.readyReplicas");
             eventually(kind, "3", ready).await;
             let instances = handler.instances(&target).await.expect(kind);
             assert_eq!(instances.iter().filter(|instance| instance.ready()).count(), 3, "{kind}: {instances:?}");
@@ -96,13 +98,13 @@ async fn what_is_not_there_is_said_and_who_writes_at_once_both_get_through() {
     let unknown = target("example.org/v7", "Nothing", "a", "handler-errors");
     assert!(handler.current_replicas(&unknown).await.is_err());
     let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: map}\n";
-    apply(cluster, "handler-errors", map);
+    cluster.apply("handler-errors", map);
     let error =
         handler.current_replicas(&target("v1", "ConfigMap", "map", "handler-errors")).await.expect_err("no count");
     let cause = std::error::Error::source(&error).expect("a cause").to_string();
     assert!(cause.contains("neither a scale subresource nor a number in spec.replicas"), "{cause}");
 
-    apply(cluster, "handler-errors", &workload("Deployment", "web", 1));
+    cluster.apply("handler-errors", &workload("Deployment", "web", 1));
     let web = target("apps/v1", "Deployment", "web", "handler-errors");
     let writes = (0..24).map(|number| {
         let (handler, web) = (handler.clone(), web.clone());

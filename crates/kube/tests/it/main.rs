@@ -30,16 +30,6 @@ async fn cluster(namespace: &str) -> Option<(&'static Cluster, Client)> {
     Some((cluster, setpoint_kube::connect(Some(&cluster.kubeconfig())).await.expect("a client")))
 }
 
-fn apply(cluster: &Cluster, namespace: &str, manifest: &str) {
-    cluster.kubectl_with(&["-n", namespace, "apply", "-f", "-"], manifest).expect("a good manifest");
-}
-
-/// What `kubectl get` says of a field.
-fn field(cluster: &Cluster, namespace: &str, object: &str, path: &str) -> String {
-    let path = format!("jsonpath={{{path}}}");
-    cluster.kubectl(&["-n", namespace, "get", object, "-o", &path]).unwrap_or_else(|error| error)
-}
-
 /// Waits until `field` is as wanted; panics with what it is when it isn't for two minutes.
 async fn eventually(what: &str, want: &str, field: impl Fn() -> String) {
     let end = Instant::now() + Duration::from_secs(120);
@@ -51,21 +41,4 @@ async fn eventually(what: &str, want: &str, field: impl Fn() -> String) {
         assert!(Instant::now() < end, "{what} is {found:?} instead of {want:?}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-}
-
-/// A workload of `kind` with pods that nobody runs.
-fn workload(kind: &str, name: &str, replicas: u32) -> String {
-    let service = if kind == "StatefulSet" { "\n  serviceName: none" } else { "" };
-    format!(
-        "apiVersion: apps/v1
-kind: {kind}
-metadata: {{name: {name}}}
-spec:
-  replicas: {replicas}{service}
-  selector: {{matchLabels: {{app: {name}}}}}
-  template:
-    metadata: {{labels: {{app: {name}}}}}
-    spec: {{containers: [{{name: main, image: none}}]}}
-"
-    )
 }

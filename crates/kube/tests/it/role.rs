@@ -7,7 +7,9 @@ use setpoint_kube::{ConfigMapStore, Controller, Lease, LeaseConfig};
 use setpoint_runtime::source::fixed;
 use setpoint_runtime::{Engine, Measured};
 
-use crate::{apply, cluster, eventually, field, workload};
+use setpoint_testkit::cluster::workload;
+
+use crate::{cluster, eventually};
 
 const POLICY: &str = "apiVersion: setpoint.dev/v1alpha1
 kind: ScalingPolicy
@@ -32,8 +34,8 @@ async fn the_controller_needs_no_more_than_its_role_gives() {
     let client = Client::try_from(config).expect("a client");
 
     cluster.kubectl(&["create", "namespace", "role"]).expect("a namespace");
-    apply(cluster, "role", &workload("Deployment", "web", 1));
-    apply(cluster, "role", POLICY);
+    cluster.apply("role", &workload("Deployment", "web", 1));
+    cluster.apply("role", POLICY);
     let lease = Lease::new(client.clone(), LeaseConfig::new("setpoint-system", "setpoint", "one"));
     let lease = lease.expect("it can be held");
     lease.acquire().await;
@@ -43,9 +45,9 @@ async fn the_controller_needs_no_more_than_its_role_gives() {
         .permit(Arc::new(lease.clone()));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let running = tokio::spawn(Controller::new(client, Some("role".into()), engine).run(async { drop(stopped.await) }));
-    eventually("the count", "3", || field(cluster, "role", "deployment/web", ".spec.replicas")).await;
+    eventually("the count", "3", || cluster.field("role", "deployment/web", ".spec.replicas")).await;
     let ready = ".status.conditions[?(@.type==\"Ready\")].status";
-    eventually("its status", "True", || field(cluster, "role", "sp/web", ready)).await;
+    eventually("its status", "True", || cluster.field("role", "sp/web", ready)).await;
     let events = || cluster.kubectl(&["-n", "role", "get", "events", "-o", "jsonpath={.items[*].reason}"]);
     eventually("an event", "true", || events().unwrap_or_default().contains("Scaled").to_string()).await;
     drop(stop);

@@ -1,0 +1,150 @@
+//! A real Prometheus, and what it scrapes.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::program::{Running, ready_in_time};
+use crate::required;
+
+/// A Prometheus on a free port of 127.0.0.1 that scrapes each second. It ends with this value, and with the process.
+#[derive(Debug)]
+pub struct Prometheus {
+    running: Option<Running>,
+    address: SocketAddr,
+    _folder: TempDir,
+}
+
+impl Prometheus {
+    /// One that scrapes `targets`; none where the program isn't here: that is said, and it is a panic where `prometheus` is
+    /// [required](required::is_required).
+    ///
+    /// # Panics
+    ///
+    /// When it doesn't start: a test can't go on without.
+    #[must_use]
+    pub fn start(targets: &[&Exporter]) -> Option<Self> {
+        if Command::new("prometheus").arg("--version").output().is_err() {
+            required::skip("prometheus", "Debian's package `prometheus` has it");
+            return None;
+        }
+        Some(Self::scraping(targets).unwrap_or_else(|problem| panic!("Prometheus did not start: {problem}")))
+    }
+
+    fn scraping(targets: &[&Exporter]) -> Result<Self, String> {
+        let said = |error: io::Error| error.to_string();
+        let folder = tempfile::Builder::new().prefix("setpoint-prometheus").tempdir().map_err(said)?;
+        let targets: Vec<String> = targets.iter().map(|exporter| exporter.address.to_string()).collect();
+        let config = format!(
+            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
+             scrape_configs: [{{job_name: test, static_configs: [{{targets: {targets:?}}}]}}]\n"
+        );
+        let file = folder.path().join("prometheus.yml");
+        fs::write(&file, config).map_err(said)?;
+        // Free now, and most likely still when the program gets to it.
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+        let address = free.map_err(said)?;
+        let flags = [
+            format!("--config.file={}", file.display()),
+            format!("--storage.tsdb.path={}", folder.path().join("data").display()),
+            format!("--web.listen-address={address}"),
+        ];
+        let log = folder.path().join("log");
+        let running = Running::start(Path::new("prometheus"), &flags, &log).map_err(said)?;
+        ready_in_time("prometheus", &log, || is_ready(address).map_err(said))?;
+        Ok(Self { running: Some(running), address, _folder: folder })
+    }
+
+    /// Its address, as a policy has it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Ends it at once, as a crash would.
+    pub fn stop(&mut self) {
+        self.running = None;
+    }
+}
+
+fn is_ready(address: SocketAddr) -> io::Result<()> {
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.write_all(b"GET /-/ready HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let status = answer.lines().next().unwrap_or_default();
+    if status.contains(" 200 ") { Ok(()) } else { Err(io::Error::other(status.to_owned())) }
+}
+
+/// A program with metrics that a test sets: gauges, served at every path in Prometheus' text format.
+#[derive(Debug)]
+pub struct Exporter {
+    address: SocketAddr,
+    gauges: Gauges,
+}
+
+type Gauges = Arc<Mutex<BTreeMap<String, f64>>>;
+
+impl Exporter {
+    /// One without metrics, on a free port of 127.0.0.1.
+    ///
+    /// # Panics
+    ///
+    /// When there is no free port.
+    #[must_use]
+    pub fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = listener.local_addr().expect("it has one");
+        let gauges = Gauges::default();
+        let served = Arc::clone(&gauges);
+        // It ends with the process.
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if let Err(problem) = stream.and_then(|stream| serve(stream, &served)) {
+                    eprintln!("an exporter's client: {problem}");
+                }
+            }
+        });
+        Self { address, gauges }
+    }
+
+    /// Sets the gauge `series`, as `queue_depth` or `queue_depth{queue="a"}`.
+    pub fn set(&self, series: &str, value: f64) {
+        self.gauges.lock().unwrap_or_else(PoisonError::into_inner).insert(series.to_owned(), value);
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+fn serve(mut stream: TcpStream, gauges: &Gauges) -> io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let request = BufReader::new(stream.try_clone()?);
+    // All of it, or closing would reset the connection.
+    for line in request.lines() {
+        if line?.is_empty() {
+            break;
+        }
+    }
+    let mut body = String::new();
+    for (series, value) in &*gauges.lock().unwrap_or_else(PoisonError::into_inner) {
+        writeln!(body, "{series} {value}").expect("strings take all");
+    }
+    let length = body.len();
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
+}
