@@ -98,14 +98,18 @@ fn beside(path: &Path) -> impl ReadPlugin {
 impl Catalog {
     /// The library's own, and the plugins of a folder where `arguments` have one.
     pub(crate) fn new(arguments: &PluginArguments) -> Result<Self, BadInput> {
-        let cache = arguments.plugin_cache.clone();
-        let compile_time = arguments.compile_time.duration();
-        let mut catalog =
-            Self { registry: Registry::builtin(), host: None, cache, compile_time, files: BTreeMap::new() };
+        let mut catalog = Self::of_the_library(arguments);
         if let Some(folder) = &arguments.plugins {
             catalog.load_folder(folder)?;
         }
         Ok(catalog)
+    }
+
+    /// The library's own alone. Plugins run as `arguments` have it.
+    pub(crate) fn of_the_library(arguments: &PluginArguments) -> Self {
+        let cache = arguments.plugin_cache.clone();
+        let compile_time = arguments.compile_time.duration();
+        Self { registry: Registry::builtin(), host: None, cache, compile_time, files: BTreeMap::new() }
     }
 
     pub(crate) const fn registry(&self) -> &Registry {
@@ -228,7 +232,8 @@ impl Catalog {
         Ok(())
     }
 
-    fn host(&mut self) -> Result<&PluginHost, String> {
+    /// What plugins run on.
+    pub(crate) fn host(&mut self) -> Result<&PluginHost, String> {
         if self.host.is_none() {
             let host = start(self.cache.as_ref(), self.compile_time)
                 .map_err(|error| format!("no plugin can run here: {error}"))?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use setpoint_kube::{ConfigMapStore, Controller, ControllerError, Lease, LeaseConfig, connect};
+use setpoint_wasm::LivePlugin;
 
 use crate::catalog::Catalog;
 use crate::check::Check;
@@ -24,53 +25,68 @@ pub(crate) fn crd(arguments: &CrdArguments) -> Result<(), BadInput> {
 }
 
 pub(crate) fn controller(arguments: &ControllerArguments) -> Result<Check, BadInput> {
-    let catalog = Catalog::new(&arguments.plugins)?;
+    let mut catalog = Catalog::of_the_library(&arguments.plugins);
     live::runtime()?.block_on(async {
         let kubeconfig = arguments.kubeconfig.as_deref();
         let place = || kubeconfig.map_or_else(|| "a cluster".to_owned(), |file| file.display().to_string());
         let client = connect(kubeconfig).await.map_err(|error| BadInput::at(place(), error))?;
         let own = arguments.own_namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok());
         let own = own.unwrap_or_else(|| "default".to_owned());
-        let engine = live::engine(catalog.registry(), arguments.prometheus.clone())?
+        let mut engine = live::engine(catalog.registry(), arguments.prometheus.clone())?
             .store(Arc::new(ConfigMapStore::new(client.clone(), &own, NAME)));
-        if !arguments.leadership.leader_elect {
-            let controller = Controller::new(client, arguments.namespace.clone(), engine);
-            return ended(controller.run(terminated()?).await);
-        }
-        let lease = Lease::new(client.clone(), lease_config(own, &arguments.leadership));
-        let lease = lease.map_err(|error| BadInput::at("--leader-elect", error))?;
-        tokio::select! {
-            () = lease.acquire() => tracing::info!("leading"),
-            () = terminated()? => return Ok(Check::Passed),
-        }
-        let controller = Controller::new(client, arguments.namespace.clone(), engine.permit(Arc::new(lease.clone())));
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let mut running = tokio::spawn(controller.run(async { drop(stopped.await) }));
-        let shutdown = terminated()?;
-        // Given back only when nothing is written any more.
-        let (looks_ended, all_ended) = tokio::sync::oneshot::channel::<()>();
-        let held = tokio::spawn(async move { lease.hold(async { drop(all_ended.await) }).await });
-        let mut held = std::pin::pin!(held);
-        let (mut lost, mut early) = (false, None);
-        tokio::select! {
-            () = shutdown => {}
-            _ = &mut held => lost = true,
-            done = &mut running => early = Some(done),
-        }
-        drop(stop);
-        let done = match early {
-            Some(done) => done,
-            None => running.await,
+        let lease = match &arguments.leadership {
+            leadership if leadership.leader_elect => {
+                let lease = Lease::new(client.clone(), lease_config(own, leadership));
+                Some(lease.map_err(|error| BadInput::at("--leader-elect", error))?)
+            }
+            _ => None,
         };
-        drop(looks_ended);
-        if lost {
-            tracing::error!("leadership was lost");
-            return Ok(Check::Failed);
+        if let Some(lease) = &lease {
+            engine = engine.permit(Arc::new(lease.clone()));
         }
-        held.await.map_err(|error| BadInput::at("the lease", error))?;
-        let done = done.map_err(|error| BadInput::at("the controller", error))?;
-        ended(done)
+        let controller = Controller::new(client, arguments.namespace.clone(), engine);
+        let algorithms = controller.algorithms();
+        // Compiled before it leads: whoever leads has a lease to renew.
+        let register = move |name: &str, plugin: LivePlugin| algorithms.register(name, plugin);
+        let _watch = live::follow(&mut catalog, &arguments.plugins, register)?;
+        match lease {
+            None => ended(controller.run(terminated()?).await),
+            Some(lease) => lead(controller, lease).await,
+        }
     })
+}
+
+/// Waits until it leads, and runs until it doesn't any more.
+async fn lead(controller: Controller, lease: Lease) -> Result<Check, BadInput> {
+    tokio::select! {
+        () = lease.acquire() => tracing::info!("leading"),
+        () = terminated()? => return Ok(Check::Passed),
+    }
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let mut running = tokio::spawn(controller.run(async { drop(stopped.await) }));
+    let shutdown = terminated()?;
+    // Given back only when nothing is written any more.
+    let (looks_ended, all_ended) = tokio::sync::oneshot::channel::<()>();
+    let held = tokio::spawn(async move { lease.hold(async { drop(all_ended.await) }).await });
+    let mut held = std::pin::pin!(held);
+    let (mut lost, mut early) = (false, None);
+    tokio::select! {
+        () = shutdown => {}
+        _ = &mut held => lost = true,
+        done = &mut running => early = Some(done),
+    }
+    drop(stop);
+    let done = match early {
+        Some(done) => done,
+        None => running.await,
+    };
+    drop(looks_ended);
+    if lost {
+        tracing::error!("leadership was lost");
+        return Ok(Check::Failed);
+    }
+    held.await.map_err(|error| BadInput::at("the lease", error))?;
+    ended(done.map_err(|error| BadInput::at("the controller", error))?)
 }
 
 fn ended(done: Result<(), ControllerError>) -> Result<Check, BadInput> {

@@ -1,8 +1,13 @@
 //! What the commands have in common that go on until somebody ends them.
 
+#[cfg(any(feature = "cluster", feature = "live"))]
+mod plugins;
+
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
+#[cfg(any(feature = "cluster", feature = "live"))]
+pub(crate) use self::plugins::follow;
 use crate::error::BadInput;
 
 /// What they run on.

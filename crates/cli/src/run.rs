@@ -8,6 +8,7 @@ use setpoint::{BoxFuture, Handlers};
 use setpoint_process::{Limits, PoolSpec, ProcessPool, Program, ReadyWhen};
 use setpoint_runtime::source::{Command, RunProgram};
 use setpoint_runtime::{Listener, Look, Written};
+use setpoint_wasm::LivePlugin;
 
 use crate::catalog::Catalog;
 use crate::cli::run::{Ready, RunArguments};
@@ -21,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const BYTES: usize = 64 << 10;
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<(), BadInput> {
-    let mut catalog = Catalog::new(&arguments.plugins)?;
+    let mut catalog = Catalog::of_the_library(&arguments.plugins);
     let loaded = catalog.open_policy(&arguments.policy)?;
     live::runtime()?.block_on(async {
         let policy = loaded.policy();
@@ -37,6 +38,9 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), BadInput> {
             .source(Arc::new(Command::new(Arc::new(Programs))))
             .listener(Arc::new(Told { json: arguments.json }))
             .build();
+        let plugins = engine.clone();
+        let register = move |name: &str, plugin: LivePlugin| plugins.register_algorithm(name, plugin);
+        let _watch = live::follow(&mut catalog, &arguments.plugins, register)?;
         let added = engine.add(&policy.metadata.name, &policy.spec, target);
         added.map_err(|error| BadInput::at(arguments.policy.display(), error))?;
         engine.run(terminated()?).await;

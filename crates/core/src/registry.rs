@@ -85,6 +85,21 @@ pub trait AlgorithmFactory: Send + Sync {
     fn build(&self, setup: &Setup<'_>) -> Result<Box<dyn ScalingAlgorithm>, ConfigError>;
 }
 
+/// Shared by several registries.
+impl<F: AlgorithmFactory + ?Sized> AlgorithmFactory for Arc<F> {
+    fn describe(&self) -> Description {
+        (**self).describe()
+    }
+
+    fn needs(&self) -> Needs<'_> {
+        (**self).needs()
+    }
+
+    fn build(&self, setup: &Setup<'_>) -> Result<Box<dyn ScalingAlgorithm>, ConfigError> {
+        (**self).build(setup)
+    }
+}
+
 /// Wraps a stage around an algorithm.
 pub trait StageFactory: Send + Sync {
     /// What the stage is.

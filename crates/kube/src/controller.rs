@@ -12,8 +12,9 @@ use kube::api::{Api, DynamicObject};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt as _, watcher as watch};
 use kube::{Client, ResourceExt as _};
-use setpoint::{Handlers, Pause, TargetRef};
+use setpoint::{AlgorithmFactory, Handlers, Pause, RegisterError, TargetRef};
 use setpoint_runtime::{Engine, EngineBuilder, UpdateError};
+use tokio::sync::Notify;
 
 use crate::claims::Claims;
 use crate::condition::ConditionType;
@@ -28,7 +29,29 @@ use crate::status::Statuses;
 pub struct Controller {
     client: Client,
     namespace: Option<String>,
-    engine: EngineBuilder,
+    engine: Engine,
+    statuses: Arc<Statuses>,
+    added: Arc<Notify>,
+}
+
+/// Makes algorithms available to a controller, also while it runs.
+#[derive(Clone, Debug)]
+pub struct Algorithms {
+    engine: Engine,
+    added: Arc<Notify>,
+}
+
+impl Algorithms {
+    /// Makes an algorithm available as `name`. Policies that are waiting for one are looked through again.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError`] when `name` is blank or taken.
+    pub fn register(&self, name: &str, factory: impl AlgorithmFactory + 'static) -> Result<(), RegisterError> {
+        self.engine.register_algorithm(name, factory)?;
+        self.added.notify_one();
+        Ok(())
+    }
 }
 
 impl fmt::Debug for Controller {
@@ -59,7 +82,16 @@ impl Controller {
     /// writes statuses are added to it.
     #[must_use]
     pub fn new(client: Client, namespace: Option<String>, engine: EngineBuilder) -> Self {
-        Self { client, namespace, engine }
+        let statuses = Arc::new(Statuses::new(client.clone()));
+        let handlers = Handlers::new().with_fallback(Arc::new(ScaleHandler::new(client.clone())));
+        let engine = engine.handlers(handlers).listener(Arc::<Statuses>::clone(&statuses)).build();
+        Self { client, namespace, engine, statuses, added: Arc::default() }
+    }
+
+    /// What makes further algorithms available.
+    #[must_use]
+    pub fn algorithms(&self) -> Algorithms {
+        Algorithms { engine: self.engine.clone(), added: Arc::clone(&self.added) }
     }
 
     /// Runs until `shutdown`, and then until the looks under way have ended.
@@ -68,15 +100,13 @@ impl Controller {
     ///
     /// [`ControllerError`]. That the API server doesn't answer is none: it goes on when it does.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ControllerError> {
-        let statuses = Arc::new(Statuses::new(self.client.clone()));
-        let handlers = Handlers::new().with_fallback(Arc::new(ScaleHandler::new(self.client.clone())));
-        let engine = self.engine.handlers(handlers).listener(Arc::<Statuses>::clone(&statuses)).build();
+        let Self { client, namespace, engine, statuses, added } = self;
         let desk = Desk { engine: engine.clone(), statuses, claims: Claims::default(), policies: BTreeMap::new() };
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let looks = tokio::spawn(async move { engine.run(async { drop(stopped.await) }).await });
         let watched = tokio::select! {
             () = shutdown => Ok(()),
-            ended = desk.watch(self.client, self.namespace.as_deref()) => Err(ended),
+            ended = desk.watch(client, namespace.as_deref(), &added) => Err(ended),
         };
         drop(stop);
         if let Err(error) = looks.await {
@@ -89,7 +119,7 @@ impl Controller {
 type Watched<K> = BoxStream<'static, Result<Event<K>, watcher::Error>>;
 
 impl Desk {
-    async fn watch(mut self, client: Client, namespace: Option<&str>) -> ControllerError {
+    async fn watch(mut self, client: Client, namespace: Option<&str>, added: &Notify) -> ControllerError {
         let hpas: Api<HorizontalPodAutoscaler> = match namespace {
             Some(namespace) => Api::namespaced(client.clone(), namespace),
             None => Api::all(client.clone()),
@@ -125,7 +155,18 @@ impl Desk {
                     None => return ControllerError::WatchEnded("scalingpolicies"),
                     Some(event) => self.policy(event, &mut policies_listed).await,
                 },
+                () = added.notified() => self.reconsider().await,
             }
+        }
+    }
+
+    /// Goes through those again that aren't acted on: what was missing may be there.
+    async fn reconsider(&mut self) {
+        let running: BTreeSet<Arc<str>> = self.engine.keys().into_iter().collect();
+        let waiting: Vec<String> =
+            self.policies.keys().filter(|key| !running.contains(key.as_str())).cloned().collect();
+        for key in waiting {
+            self.consider(&key).await;
         }
     }
 

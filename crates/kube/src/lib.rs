@@ -13,7 +13,7 @@ mod store;
 mod structural;
 
 pub use connect::{ConnectError, connect};
-pub use controller::{Controller, ControllerError};
+pub use controller::{Algorithms, Controller, ControllerError};
 pub use crd::{GROUP, KIND, VERSION, crd};
 pub use handler::ScaleHandler;
 pub use lease::{Lease, LeaseConfig, LeaseConfigError};

@@ -12,7 +12,9 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use setpoint::{ConfigError, Handlers, PolicySpec, Reconfigured, TargetRef, WorkloadError};
+use setpoint::{
+    AlgorithmFactory, ConfigError, Handlers, PolicySpec, Reconfigured, RegisterError, TargetRef, WorkloadError,
+};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -92,6 +94,20 @@ impl Engine {
     /// An engine of parts to be named.
     pub fn builder() -> EngineBuilder {
         EngineBuilder::new()
+    }
+
+    /// Makes an algorithm available, as `name`, to policies that are added or changed from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError`] when `name` is blank or taken.
+    pub fn register_algorithm(
+        &self,
+        name: &str,
+        factory: impl AlgorithmFactory + 'static,
+    ) -> Result<(), RegisterError> {
+        let factory: Arc<dyn AlgorithmFactory> = Arc::new(factory);
+        self.shared.managers.register(name, &factory)
     }
 
     /// Takes on a workload. Its first look is due at once, from the state that is kept under `key`; those that follow are

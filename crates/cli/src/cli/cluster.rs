@@ -22,6 +22,7 @@ pub(crate) struct CrdArguments {
   setpoint controller --prometheus http://prometheus.monitoring:9090
       For all namespaces, with the kubeconfig or service account that it finds.
   setpoint controller --namespace shop --plugins ./plugins
+      Plugins come from a folder, a mounted ConfigMap or image: what is changed there takes over while it runs.
   setpoint controller --leader-elect --own-namespace setpoint-system
       As one of several: the others take over when it is gone.
 

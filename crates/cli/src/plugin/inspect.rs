@@ -17,6 +17,8 @@ use crate::output::{self, BOLD};
 struct Inspected {
     file: String,
     bytes: usize,
+    /// `blake3:` and the hash of the file, by which a policy can name this version alone.
+    digest: String,
     name: String,
     version: String,
     summary: String,
@@ -54,6 +56,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> Result<(), BadInput> {
     let inspected = Inspected {
         file: file.display().to_string(),
         bytes: bytes.len(),
+        digest: format!("blake3:{}", plugin.fingerprint()),
         name: plugin.name().to_owned(),
         version: plugin.version().to_owned(),
         summary: description.summary,
@@ -88,6 +91,7 @@ impl Inspected {
         };
         let batches = if self.batch { ", with batches" } else { "" };
         say("file", vec![format!("{}, {} bytes", self.file, self.bytes)]);
+        say("digest", vec![self.digest.clone()]);
         say("contract", vec![format!("{}{batches}", self.contract)]);
         say("deterministic", vec![if self.deterministic { "yes, it says" } else { "no, it says" }.to_owned()]);
         say(

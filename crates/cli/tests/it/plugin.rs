@@ -47,6 +47,8 @@ fn inspect_says_what_a_plugin_is_and_what_it_wants() {
     for (field, value) in want {
         assert_eq!(told[field], value, "{field}");
     }
+    let digest = told["digest"].as_str().and_then(|digest| digest.strip_prefix("blake3:")).expect("a digest");
+    assert!(digest.len() == 64 && digest.chars().all(|digit| digit.is_ascii_hexdigit()), "{digest}");
     let imports = told["imports"].as_array().expect("a list");
     assert!(imports.contains(&"setpoint:scaling/log@0.2.0".into()), "{imports:?}");
     assert!(imports.iter().any(|import| import.as_str().expect("text").starts_with("wasi:clocks/")), "{imports:?}");

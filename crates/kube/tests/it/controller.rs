@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use setpoint::{Need, algorithm_factory, algorithm_fn};
 use setpoint_kube::{ConfigMapStore, Controller};
 use setpoint_runtime::source::{Fixed, fixed};
 use setpoint_runtime::{Engine, Measured};
@@ -178,4 +179,26 @@ async fn a_window_goes_on_in_the_next_controller() {
     assert!(reasons.contains("stabilized"), "{reasons}");
     eventually("the count after the window", "1", replicas).await;
     next.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_waits_for_the_algorithm_it_names() {
+    let Some((cluster, client)) = cluster("waits").await else { return };
+    cluster.apply("waits", &workload("Deployment", "web", 2));
+    cluster.apply("waits", &policy("web", "web", "").replace("max-ratio", "ours"));
+    let engine = Engine::builder().source(queue(20.0));
+    let controller = Controller::new(client, Some("waits".to_owned()), engine);
+    let algorithms = controller.algorithms();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let ended = tokio::spawn(controller.run(async { drop(stopped.await) }));
+    let valid = || condition(cluster, "waits", "web", "AlgorithmValid", "reason");
+    eventually("the algorithm", "AlgorithmInvalid", valid).await;
+    let seven = algorithm_factory("always seven", |_, _: serde_json::Value| {
+        Ok(algorithm_fn(|_, _| Ok(Need::replicas(7.0)?.into())))
+    });
+    algorithms.register("ours", seven).expect("a free name");
+    eventually("the count", "7", || cluster.field("waits", "deployment/web", ".spec.replicas")).await;
+    eventually("the condition", "True", || condition(cluster, "waits", "web", "AlgorithmValid", "status")).await;
+    drop(stop);
+    ended.await.expect("it ends").expect("well");
 }

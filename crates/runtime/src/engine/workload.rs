@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use setpoint::{
-    Action, AlgorithmManager, ConfigError, Metric, PolicySpec, Reconfigured, Registry, TargetRef, WorkloadError,
-    WorkloadId,
+    Action, AlgorithmFactory, AlgorithmManager, ConfigError, Metric, PolicySpec, Reconfigured, RegisterError, Registry,
+    TargetRef, WorkloadError, WorkloadId,
 };
 
 use crate::look::Look;
@@ -104,8 +104,19 @@ impl Managers {
         key.hash(&mut hasher);
         #[expect(clippy::cast_possible_truncation, reason = "any number will do")]
         let place = hasher.finish() as usize % self.managers.len();
-        // An algorithm that panics is its own workload's trouble: the manager holds the others apart from it.
-        self.managers[place].lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.managers[place])
+    }
+
+    /// Registers an algorithm with all, or none.
+    pub(super) fn register(&self, name: &str, factory: &Arc<dyn AlgorithmFactory>) -> Result<(), RegisterError> {
+        let (first, others) = self.managers.split_first().expect("there are some");
+        // Held until all have it: of two who come with one name, the other finds it taken here.
+        let mut first = locked(first);
+        first.registry_mut().register_algorithm(name, Arc::clone(factory))?;
+        for other in others {
+            locked(other).registry_mut().register_algorithm(name, Arc::clone(factory))?;
+        }
+        Ok(())
     }
 
     pub(super) fn add(&self, key: &str, policy: &PolicySpec) -> Result<WorkloadId, ConfigError> {
@@ -124,4 +135,9 @@ impl Managers {
     pub(super) fn remove(&self, key: &str, id: WorkloadId) {
         self.of(key).remove(id);
     }
+}
+
+fn locked(manager: &Mutex<AlgorithmManager>) -> MutexGuard<'_, AlgorithmManager> {
+    // An algorithm that panics is its own workload's trouble: the manager holds the others apart from it.
+    manager.lock().unwrap_or_else(PoisonError::into_inner)
 }

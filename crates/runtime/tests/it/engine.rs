@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
-use setpoint::{HandlerError, Handlers};
+use setpoint::{AlgorithmSpec, HandlerError, Handlers, Need, RegisterError, algorithm_factory, algorithm_fn};
 use setpoint_runtime::{Engine, Measured, MemoryStore, Stage, StateStore as _, Strange, Written};
 
 use crate::parts::{Census, Diary, Pools, Revocable, Shelf, engine, policy, run_for, target};
@@ -251,4 +251,29 @@ async fn a_metric_that_nothing_reads_and_a_target_that_nobody_handles_are_told()
     let failure = engine.last("b").expect("looked at").failure.clone().expect("nobody's");
     let message = HandlerError::Unsupported { target: Box::new(stranger) }.to_string();
     assert_eq!((failure.stage, failure.message), (Stage::Observe, message));
+}
+
+#[tokio::test(start_paused = true)]
+async fn algorithms_can_come_while_it_runs() {
+    let pools = Pools::new(&[("a", 2), ("b", 2)]);
+    let (builder, _) = engine(&pools, 30.0);
+    let engine = builder.build();
+    let mut wants = policy();
+    wants.algorithm = AlgorithmSpec::named("seven", json!({}));
+    let error = engine.add("a", &wants, target("a")).expect_err("nobody has it");
+    assert!(error.to_string().contains("seven"), "{error}");
+    let seven = || {
+        algorithm_factory("always seven", |_, _: serde_json::Value| {
+            Ok(algorithm_fn(|_, _| Ok(Need::replicas(7.0)?.into())))
+        })
+    };
+    engine.register_algorithm("seven", seven()).expect("a free name");
+    let taken = engine.register_algorithm("seven", seven()).expect_err("there is one");
+    assert_eq!(taken, RegisterError::Taken { name: "seven".to_owned() });
+    // Whichever manager decides for it.
+    for name in ["a", "b"] {
+        engine.add(name, &wants, target(name)).expect("it is there");
+    }
+    run_for(&engine, 1).await;
+    assert_eq!((pools.replicas("a"), pools.replicas("b")), (7, 7));
 }

@@ -6,10 +6,11 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use setpoint_testkit::cluster::{Cluster, ClusterOptions, workload};
+use setpoint_testkit::guests;
 use setpoint_testkit::prometheus::{Exporter, Prometheus};
 use tempfile::TempDir;
 
-use crate::setpoint;
+use crate::{Folder, setpoint};
 
 /// One whose API server nobody stops, with pods that become ready at once. Each test has a namespace of its own.
 static CLUSTER: LazyLock<Option<Cluster>> = LazyLock::new(|| {
@@ -270,4 +271,48 @@ fn an_api_server_that_was_away_for_a_minute_finds_no_wrong_write() {
     // It was created, scaled to 5, and to 2.
     assert_eq!(web(&cluster, ".metadata.generation"), "3");
     assert_eq!(api(&cluster, ".metadata.generation"), "3");
+}
+
+#[test]
+fn plugins_come_into_the_folder_of_a_running_controller_by_name_and_by_digest() {
+    let Some(cluster) = &*CLUSTER else { return };
+    let exporter = Exporter::start();
+    for queue in ["named", "pinned"] {
+        exporter.set(&depth(queue), 20.0);
+    }
+    let Some(prometheus) = Prometheus::start(&[&exporter]) else { return };
+    let ns = "plugins";
+    cluster.kubectl(&["create", "namespace", ns]).expect("a new one");
+    let plugin = guests::component("capped-smooth-ratio");
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("any.wasm");
+    let inspected = Folder::new();
+    let digest = {
+        let copy = inspected.write("any.wasm", &plugin);
+        let ran = setpoint().args(["plugin", "inspect", "--json"]).arg(copy).output().expect("it runs");
+        let told: serde_json::Value = serde_json::from_slice(&ran.stdout).expect("JSON");
+        told["digest"].as_str().expect("a digest").to_owned()
+    };
+    for (name, algorithm) in
+        [("named", "capped-smooth-ratio-plugin".to_owned()), ("pinned", format!("capped-smooth-ratio-plugin@{digest}"))]
+    {
+        cluster.apply(ns, &workload("Deployment", name, 2));
+        let policy = policy("apps/v1", "Deployment", name, "");
+        let algorithm = format!("{{name: '{algorithm}', config: {{smoothingFactor: 1, maxScaleUp: 5}}}}");
+        cluster.apply(ns, &policy.replace("{name: max-ratio}", &algorithm));
+    }
+    let plugins = folder.path().to_str().expect("UTF-8");
+    let _controller = Controller::start(cluster, "one", ns, &prometheus.url(), &["--plugins", plugins]);
+    let valid = |name: &str, of: &str| {
+        let path = format!(".status.conditions[?(@.type==\"AlgorithmValid\")].{of}");
+        cluster.field(ns, &format!("sp/{name}"), &path)
+    };
+    for name in ["named", "pinned"] {
+        eventually(name, "AlgorithmInvalid", || valid(name, "reason"));
+    }
+    fs::write(&file, &plugin).expect("written");
+    for name in ["named", "pinned"] {
+        eventually(name, "True", || valid(name, "status"));
+        eventually(name, "5", || cluster.field(ns, &format!("deployment/{name}"), ".spec.replicas"));
+    }
 }
