@@ -27,8 +27,20 @@ pub(crate) struct Cli {
     /// Say on standard error what is being done
     #[arg(long, short, global = true)]
     pub(crate) verbose: bool,
+    /// How what is said there is written
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// How a log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people
+    Text,
+    /// An object a line
+    Json,
 }
 
 impl Cli {
@@ -81,6 +93,13 @@ pub(crate) enum Command {
         /// For this shell
         shell: Shell,
     },
+}
+
+/// A time as policies write it.
+#[cfg(any(feature = "cluster", feature = "live"))]
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let span: setpoint::Span = serde_json::from_value(text.into()).map_err(|error| error.to_string())?;
+    Ok(span.as_duration())
 }
 
 /// Where plugins are found by name.

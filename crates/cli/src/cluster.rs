@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use setpoint_kube::{ConfigMapStore, Controller, ControllerError, Lease, LeaseConfig, connect};
+use setpoint_telemetry::Telemetry;
 use setpoint_wasm::LivePlugin;
 
 use crate::catalog::Catalog;
@@ -10,7 +11,7 @@ use crate::check::Check;
 use crate::cli::cluster::{ControllerArguments, CrdArguments, LeadershipArguments};
 use crate::convert::yaml;
 use crate::error::BadInput;
-use crate::live::{self, terminated};
+use crate::live::{self, PluginCounters, terminated};
 use crate::output;
 
 /// What ConfigMaps of states are called after, and the lease.
@@ -44,11 +45,24 @@ pub(crate) fn controller(arguments: &ControllerArguments) -> Result<Check, BadIn
         if let Some(lease) = &lease {
             engine = engine.permit(Arc::new(lease.clone()));
         }
+        let counters = PluginCounters::default();
+        let telemetry = Arc::new(Telemetry::with_collectors(vec![Box::new(counters.clone())]));
+        let engine = engine.listener(Arc::<Telemetry>::clone(&telemetry));
         let controller = Controller::new(client, arguments.namespace.clone(), engine);
         let algorithms = controller.algorithms();
         // Compiled before it leads: whoever leads has a lease to renew.
         let register = move |name: &str, plugin: LivePlugin| algorithms.register(name, plugin);
-        let _watch = live::follow(&mut catalog, &arguments.plugins, register)?;
+        let _watch = live::follow(&mut catalog, &arguments.plugins, counters, register)?;
+        if let Some(address) = arguments.metrics_address {
+            let (is_synced, lease) = (controller.is_synced(), lease.clone());
+            // One that waits to lead is ready to.
+            let ready = move || match &lease {
+                Some(lease) if !lease.is_leading() => Ok(()),
+                _ if is_synced() => Ok(()),
+                _ => Err("the policies were not listed yet".to_owned()),
+            };
+            live::tell(address, telemetry, controller.engine().clone(), ready).await?;
+        }
         match lease {
             None => ended(controller.run(terminated()?).await),
             Some(lease) => lead(controller, lease).await,

@@ -2,12 +2,16 @@
 
 #[cfg(any(feature = "cluster", feature = "live"))]
 mod plugins;
+#[cfg(any(feature = "cluster", feature = "live"))]
+mod telemetry;
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[cfg(any(feature = "cluster", feature = "live"))]
 pub(crate) use self::plugins::follow;
+#[cfg(any(feature = "cluster", feature = "live"))]
+pub(crate) use self::telemetry::{PluginCounters, tell};
 use crate::error::BadInput;
 
 /// What they run on.

@@ -32,7 +32,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::check::Check;
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, LogFormat};
 use crate::error::BadInput;
 
 /// What was checked is not as it should be.
@@ -42,8 +42,11 @@ const BAD_INPUT: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let level = cli.log_level();
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false).init();
+    let log = tracing_subscriber::fmt().with_max_level(cli.log_level()).with_writer(std::io::stderr).with_ansi(false);
+    match cli.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
     let done = match cli.command {
         Command::Simulate(arguments) => simulate::run(&arguments).map(|()| Check::Passed),
         Command::Decide(arguments) => decide::run(&arguments).map(|()| Check::Passed),

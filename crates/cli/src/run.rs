@@ -8,12 +8,13 @@ use setpoint::{BoxFuture, Handlers};
 use setpoint_process::{Limits, PoolSpec, ProcessPool, Program, ReadyWhen};
 use setpoint_runtime::source::{Command, RunProgram};
 use setpoint_runtime::{Listener, Look, Written};
+use setpoint_telemetry::Telemetry;
 use setpoint_wasm::LivePlugin;
 
 use crate::catalog::Catalog;
 use crate::cli::run::{Ready, RunArguments};
 use crate::error::{BadInput, chain};
-use crate::live::{self, terminated};
+use crate::live::{self, PluginCounters, terminated};
 use crate::output::{self, BOLD};
 
 /// How long a program may take that a reading comes from: less than a step of a look may.
@@ -33,14 +34,20 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), BadInput> {
         let bounds = policy.spec.bounds().map_err(|error| loaded.error(&error))?;
         let start = bounds.clamp(arguments.start.unwrap_or(policy.spec.min_replicas));
         pool.resize(start).map_err(|error| BadInput::at("the pool", error))?;
+        let counters = PluginCounters::default();
+        let telemetry = Arc::new(Telemetry::with_collectors(vec![Box::new(counters.clone())]));
         let engine = live::engine(catalog.registry(), arguments.prometheus.clone())?
             .handlers(Handlers::new().with_fallback(Arc::<ProcessPool>::clone(&pool)))
             .source(Arc::new(Command::new(Arc::new(Programs))))
             .listener(Arc::new(Told { json: arguments.json }))
+            .listener(Arc::<Telemetry>::clone(&telemetry))
             .build();
         let plugins = engine.clone();
         let register = move |name: &str, plugin: LivePlugin| plugins.register_algorithm(name, plugin);
-        let _watch = live::follow(&mut catalog, &arguments.plugins, register)?;
+        let _watch = live::follow(&mut catalog, &arguments.plugins, counters, register)?;
+        if let Some(address) = arguments.metrics_address {
+            live::tell(address, telemetry, engine.clone(), || Ok(())).await?;
+        }
         let added = engine.add(&policy.metadata.name, &policy.spec, target);
         added.map_err(|error| BadInput::at(arguments.policy.display(), error))?;
         engine.run(terminated()?).await;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
@@ -32,6 +33,7 @@ pub struct Controller {
     engine: Engine,
     statuses: Arc<Statuses>,
     added: Arc<Notify>,
+    synced: Arc<AtomicBool>,
 }
 
 /// Makes algorithms available to a controller, also while it runs.
@@ -75,6 +77,7 @@ struct Desk {
     statuses: Arc<Statuses>,
     claims: Claims,
     policies: BTreeMap<String, DynamicObject>,
+    synced: Arc<AtomicBool>,
 }
 
 impl Controller {
@@ -85,7 +88,20 @@ impl Controller {
         let statuses = Arc::new(Statuses::new(client.clone()));
         let handlers = Handlers::new().with_fallback(Arc::new(ScaleHandler::new(client.clone())));
         let engine = engine.handlers(handlers).listener(Arc::<Statuses>::clone(&statuses)).build();
-        Self { client, namespace, engine, statuses, added: Arc::default() }
+        Self { client, namespace, engine, statuses, added: Arc::default(), synced: Arc::default() }
+    }
+
+    /// The engine that looks at what the policies name.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Tells, from another task too, whether the policies were listed: which there are is known from then on.
+    #[must_use]
+    pub fn is_synced(&self) -> impl Fn() -> bool + Send + Sync + use<> {
+        let synced = Arc::clone(&self.synced);
+        move || synced.load(Ordering::Relaxed)
     }
 
     /// What makes further algorithms available.
@@ -100,8 +116,9 @@ impl Controller {
     ///
     /// [`ControllerError`]. That the API server doesn't answer is none: it goes on when it does.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ControllerError> {
-        let Self { client, namespace, engine, statuses, added } = self;
-        let desk = Desk { engine: engine.clone(), statuses, claims: Claims::default(), policies: BTreeMap::new() };
+        let Self { client, namespace, engine, statuses, added, synced } = self;
+        let claims = Claims::default();
+        let desk = Desk { engine: engine.clone(), statuses, claims, policies: BTreeMap::new(), synced };
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let looks = tokio::spawn(async move { engine.run(async { drop(stopped.await) }).await });
         let watched = tokio::select! {
@@ -186,6 +203,7 @@ impl Desk {
                 for key in gone {
                     self.went(&key).await;
                 }
+                self.synced.store(true, Ordering::Relaxed);
             }
         }
     }

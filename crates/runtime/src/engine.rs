@@ -209,6 +209,14 @@ impl Engine {
         self.len() == 0
     }
 
+    /// For how long the look that should be next has been due: hardly ever a moment, while [`run`](Self::run) goes on. It
+    /// says nothing of looks that have begun, which end by their timeouts.
+    #[must_use]
+    pub fn overdue(&self) -> Duration {
+        let next = self.shared.due().next();
+        next.map(|at| Instant::now().saturating_duration_since(at)).unwrap_or_default()
+    }
+
     /// Looks at workloads as they become due, until `shutdown`; then waits for the looks that are under way.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
         let mut shutdown = std::pin::pin!(shutdown);

@@ -126,6 +126,12 @@ pub trait Listener: Send + Sync {
     fn gone(&self, key: &str) {
         let _ = key;
     }
+
+    /// A source was asked for so many readings at once, and took so long: till it answered, or was not waited for any
+    /// longer.
+    fn asked(&self, source: &str, questions: usize, took: Duration) {
+        let _ = (source, questions, took);
+    }
 }
 
 const _: Option<&dyn Listener> = None;

@@ -1,11 +1,12 @@
 //! The command line of what runs on Kubernetes.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
 
-use super::PluginArguments;
+use super::{PluginArguments, parse_time};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -41,6 +42,9 @@ pub(crate) struct ControllerArguments {
     /// Where states and the lease are kept [default: $POD_NAMESPACE, else `default`]
     #[arg(long, value_name = "NAMESPACE")]
     pub(crate) own_namespace: Option<String>,
+    /// Serve Prometheus metrics at /metrics, and /healthz and /readyz, here [default: nowhere]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) metrics_address: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) leadership: LeadershipArguments,
     #[command(flatten)]
@@ -54,12 +58,12 @@ pub(crate) struct LeadershipArguments {
     #[arg(long)]
     pub(crate) leader_elect: bool,
     /// How long the others wait for a leader that doesn't renew the lease
-    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = parse_time)]
     pub(crate) leader_elect_lease_duration: Duration,
     /// How long a leader goes on that can't renew it: less than that
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_time)]
     pub(crate) leader_elect_renew_deadline: Duration,
     /// How long to wait between two tries
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_time)]
     pub(crate) leader_elect_retry_period: Duration,
 }

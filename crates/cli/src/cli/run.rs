@@ -1,14 +1,14 @@
 //! The command line of `setpoint run`.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
-use setpoint::Span;
 
-use super::PluginArguments;
+use super::{PluginArguments, parse_time};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -43,6 +43,9 @@ pub(crate) struct RunArguments {
     /// The Prometheus that is asked where a metric names none
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) prometheus: Option<String>,
+    /// Serve Prometheus metrics at /metrics, and /healthz and /readyz, here [default: nowhere]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) metrics_address: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) plugins: PluginArguments,
     /// Print each look as a line of JSON, and nothing else
@@ -78,10 +81,4 @@ impl FromStr for Ready {
             },
         }
     }
-}
-
-/// A time as policies write it.
-fn parse_time(text: &str) -> Result<Duration, String> {
-    let span: Span = serde_json::from_value(text.into()).map_err(|error| error.to_string())?;
-    Ok(span.as_duration())
 }

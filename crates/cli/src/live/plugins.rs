@@ -9,6 +9,7 @@ use setpoint_wasm::{LivePlugin, PluginFolder, ReloadEvent, Watch};
 use crate::catalog::Catalog;
 use crate::cli::PluginArguments;
 use crate::error::BadInput;
+use crate::live::PluginCounters;
 
 /// How often the folder is looked at.
 const EVERY: Duration = Duration::from_secs(2);
@@ -21,6 +22,7 @@ const EVERY: Duration = Duration::from_secs(2);
 pub(crate) fn follow(
     catalog: &mut Catalog,
     arguments: &PluginArguments,
+    counters: PluginCounters,
     register: impl Fn(&str, LivePlugin) -> Result<(), RegisterError> + Send + 'static,
 ) -> Result<Option<Watch>, BadInput> {
     let Some(path) = &arguments.plugins else { return Ok(None) };
@@ -35,6 +37,7 @@ pub(crate) fn follow(
                 if let Err(error) = register(plugin.name(), plugin.clone()) {
                     tracing::warn!("{event}, which no policy can name: {error}");
                 }
+                counters.add(plugin);
                 running.entry(plugin.name().to_owned()).or_insert_with(|| plugin.clone())
             }
             ReloadEvent::Replaced { name, .. } => match running.get_mut(name) {

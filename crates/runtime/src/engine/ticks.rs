@@ -97,6 +97,7 @@ fn ask(shared: &Arc<Shared>, source: usize, questions: Vec<Question>) -> Answers
 /// What a source answers in time: one answer a question, whatever it does.
 pub(super) async fn read(shared: &Shared, source: usize, questions: &[Question]) -> Vec<Measured> {
     let source = &shared.sources[source];
+    let began = Instant::now();
     let mut answers = match tokio::time::timeout(shared.timeout, source.read(questions)).await {
         Ok(answers) => answers,
         Err(_) => {
@@ -104,6 +105,8 @@ pub(super) async fn read(shared: &Shared, source: usize, questions: &[Question])
             vec![Measured::Missing(text); questions.len()]
         }
     };
+    let took = began.elapsed();
+    shared.listeners.iter().for_each(|listener| listener.asked(source.name(), questions.len(), took));
     if answers.len() != questions.len() {
         // Which answer is whose can't be known.
         let text = format!("{} gave {} answers to {} questions", source.name(), answers.len(), questions.len());

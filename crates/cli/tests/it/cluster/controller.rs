@@ -1,6 +1,8 @@
 //! The controller as it is run, on a real control plane, by what a real Prometheus says.
 
 use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -302,7 +304,8 @@ fn plugins_come_into_the_folder_of_a_running_controller_by_name_and_by_digest() 
         cluster.apply(ns, &policy.replace("{name: max-ratio}", &algorithm));
     }
     let plugins = folder.path().to_str().expect("UTF-8");
-    let _controller = Controller::start(cluster, "one", ns, &prometheus.url(), &["--plugins", plugins]);
+    let more = ["--plugins", plugins, "--metrics-address", "127.0.0.1:0", "--log-format", "json"];
+    let controller = Controller::start(cluster, "one", ns, &prometheus.url(), &more);
     let valid = |name: &str, of: &str| {
         let path = format!(".status.conditions[?(@.type==\"AlgorithmValid\")].{of}");
         cluster.field(ns, &format!("sp/{name}"), &path)
@@ -314,5 +317,30 @@ fn plugins_come_into_the_folder_of_a_running_controller_by_name_and_by_digest() 
     for name in ["named", "pinned"] {
         eventually(name, "True", || valid(name, "status"));
         eventually(name, "5", || cluster.field(ns, &format!("deployment/{name}"), ".spec.replicas"));
+    }
+    // What it tells of itself, where it says that it does.
+    let served = controller.log().lines().find_map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).expect("an object a line");
+        Some(line["address"].as_str()?.to_owned())
+    });
+    let served = served.expect("a line that names the address");
+    let get = |path: &str| {
+        let mut stream = TcpStream::connect(&served).expect("it listens");
+        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").expect("it listens");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("text");
+        answer
+    };
+    for probe in ["/healthz", "/readyz"] {
+        assert!(get(probe).ends_with("ok\n"), "{probe}: {}", get(probe));
+    }
+    let told = get("/metrics");
+    for sample in [
+        "setpoint_workloads 2",
+        "setpoint_desired_replicas{workload=\"plugins/pinned\"} 5",
+        "setpoint_reading{workload=\"plugins/named\",metric=\"queue\"} 20.0",
+        "setpoint_plugin_failures_total{plugin=\"capped-smooth-ratio-plugin\"} 0",
+    ] {
+        assert!(told.contains(sample), "{sample}: {told}");
     }
 }
