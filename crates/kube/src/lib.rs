@@ -7,6 +7,7 @@ mod controller;
 mod crd;
 mod handler;
 mod lease;
+mod overlaps;
 mod policy;
 mod status;
 mod store;
