@@ -44,6 +44,15 @@ pub(crate) enum LogFormat {
 }
 
 impl Cli {
+    /// What was asked for, by whatever name the command has. Where that can't be told, it ends with what clap says.
+    pub(crate) fn read() -> Self {
+        #[cfg(feature = "cluster")]
+        if cluster::is_kubectl_plugin() {
+            return cluster::KubectlPlugin::parse().into();
+        }
+        Self::parse()
+    }
+
     /// How much is logged: nothing but errors by what ends by itself, and what happens by what goes on.
     pub(crate) fn log_level(&self) -> Level {
         match &self.command {
@@ -80,6 +89,10 @@ pub(crate) enum Command {
     /// Keep a cluster's workloads as its policies say
     #[cfg(feature = "cluster")]
     Controller(cluster::ControllerArguments),
+    /// Ask a cluster: why so many, and what would another policy have done? Also as `kubectl setpoint`
+    #[cfg(feature = "cluster")]
+    #[command(subcommand)]
+    Cluster(cluster::ClusterCommand),
     /// Serve autoscalers over HTTP: AI Storage Orchestrator's API
     #[cfg(feature = "server")]
     Serve(ServeArguments),
@@ -444,5 +457,7 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+        #[cfg(feature = "cluster")]
+        cluster::KubectlPlugin::command().debug_assert();
     }
 }

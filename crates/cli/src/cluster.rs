@@ -1,4 +1,13 @@
-//! `setpoint crd` and `setpoint controller`: Kubernetes.
+//! `setpoint crd`, `setpoint controller` and `setpoint cluster`: Kubernetes.
+#![doc = include_str!("../docs/kubectl.md")]
+
+pub(crate) mod complete;
+mod diff;
+mod explain;
+mod found;
+mod recording;
+mod replay;
+mod simulate;
 
 use std::sync::Arc;
 
@@ -8,7 +17,7 @@ use setpoint_wasm::LivePlugin;
 
 use crate::catalog::Catalog;
 use crate::check::Check;
-use crate::cli::cluster::{ControllerArguments, CrdArguments, LeadershipArguments};
+use crate::cli::cluster::{ClusterCommand, ControllerArguments, CrdArguments, LeadershipArguments};
 use crate::convert::yaml;
 use crate::error::BadInput;
 use crate::live::{self, PluginCounters, terminated};
@@ -23,6 +32,15 @@ pub(crate) fn crd(arguments: &CrdArguments) -> Result<(), BadInput> {
         return output::print_json(&crd);
     }
     output::print_raw(yaml::write(&crd, &[], &yaml::Comments::new()).as_bytes())
+}
+
+/// What is asked of a cluster.
+pub(crate) fn run(command: &ClusterCommand) -> Result<Check, BadInput> {
+    match command {
+        ClusterCommand::Explain(arguments) => explain::run(arguments).map(|()| Check::Passed),
+        ClusterCommand::Simulate(arguments) => simulate::run(arguments).map(|()| Check::Passed),
+        ClusterCommand::Diff(arguments) => diff::run(arguments),
+    }
 }
 
 pub(crate) fn controller(arguments: &ControllerArguments) -> Result<Check, BadInput> {

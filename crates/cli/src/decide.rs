@@ -2,9 +2,9 @@
 #![doc = include_str!("../docs/decide.md")]
 
 mod decided;
-mod explain;
+pub(crate) mod explain;
 mod group;
-mod measurement;
+pub(crate) mod measurement;
 mod observation;
 
 use std::fs::File;

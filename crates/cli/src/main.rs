@@ -29,8 +29,6 @@ mod view;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use crate::check::Check;
 use crate::cli::{Cli, Command, LogFormat};
 use crate::error::BadInput;
@@ -41,7 +39,11 @@ const CHECK_FAILED: u8 = 1;
 const BAD_INPUT: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    #[cfg(feature = "cluster")]
+    if let Some(words) = cli::cluster::to_complete() {
+        return ended(cluster::complete::run(&words).map(|()| Check::Passed));
+    }
+    let cli = Cli::read();
     let log = tracing_subscriber::fmt().with_max_level(cli.log_level()).with_writer(std::io::stderr).with_ansi(false);
     match cli.log_format {
         LogFormat::Text => log.init(),
@@ -59,6 +61,8 @@ fn main() -> ExitCode {
         Command::Crd(arguments) => cluster::crd(&arguments).map(|()| Check::Passed),
         #[cfg(feature = "cluster")]
         Command::Controller(arguments) => cluster::controller(&arguments),
+        #[cfg(feature = "cluster")]
+        Command::Cluster(command) => cluster::run(&command),
         #[cfg(feature = "server")]
         Command::Serve(arguments) => serve::run(&arguments).map(|()| Check::Passed),
         #[cfg(feature = "live")]
@@ -66,6 +70,11 @@ fn main() -> ExitCode {
         Command::Schema(arguments) => schema::run(&arguments).map(|()| Check::Passed),
         Command::Completions { shell } => cli::completions(shell).map(|()| Check::Passed),
     };
+    ended(done)
+}
+
+/// The exit code of what was done; why it wasn't is told.
+fn ended(done: Result<Check, BadInput>) -> ExitCode {
     match done {
         Ok(Check::Passed) => ExitCode::SUCCESS,
         Ok(Check::Failed) => ExitCode::from(CHECK_FAILED),

@@ -1,5 +1,6 @@
 //! Why: a typed record of each stage's effect. Text is only a rendering of it.
 
+mod cause;
 mod lasting;
 mod record;
 mod render;

@@ -88,6 +88,14 @@ impl Claims {
         self.hpas.keys()
     }
 
+    /// Who else wants to scale what the policy called `key` does, HPAs first.
+    pub(crate) fn others(&self, key: &str) -> Vec<Rival> {
+        let Some(own) = self.policies.get(key) else { return Vec::new() };
+        let hpas = self.hpas.iter().filter(|(_, resource)| **resource == own.resource);
+        let others = self.claimants(&own.resource).into_iter().filter(|other| other != key);
+        hpas.map(|(hpa, _)| Rival::Hpa(hpa.clone())).chain(others.map(Rival::Policy)).collect()
+    }
+
     /// Who keeps the policy called `key` from scaling.
     pub(crate) fn rival(&self, key: &str) -> Option<Rival> {
         let own = self.policies.get(key)?;
@@ -123,6 +131,7 @@ mod tests {
         assert_eq!(claims.rival("shop/a"), Some(Rival::Policy("shop/b".into())));
         assert_eq!(claims.hpa("shop/h", Some(&target("apps/v1", "web"))), touched(&["shop/a", "shop/b"]));
         assert_eq!(claims.rival("shop/b"), Some(Rival::Hpa("shop/h".into())));
+        assert_eq!(claims.others("shop/b"), [Rival::Hpa("shop/h".into()), Rival::Policy("shop/a".into())]);
         assert_eq!(claims.hpa("shop/h", None), touched(&["shop/a", "shop/b"]));
         assert_eq!(claims.rival("shop/b"), None);
         // The older one goes elsewhere.

@@ -27,11 +27,21 @@ pub enum ConnectError {
 ///
 /// [`ConnectError`]. That the API server doesn't answer is found later.
 pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, ConnectError> {
+    connect_in(kubeconfig, None).await
+}
+
+/// The same in another context of the kubeconfig than its current one.
+///
+/// # Errors
+///
+/// As for [`connect`].
+pub async fn connect_in(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Client, ConnectError> {
+    let options = KubeConfigOptions { context: context.map(ToOwned::to_owned), ..KubeConfigOptions::default() };
     let config = match kubeconfig {
+        Some(file) => Config::from_custom_kubeconfig(Kubeconfig::read_from(file)?, &options).await?,
+        // A service account has no contexts.
+        None if context.is_some() => Config::from_kubeconfig(&options).await?,
         None => Config::infer().await?,
-        Some(file) => {
-            Config::from_custom_kubeconfig(Kubeconfig::read_from(file)?, &KubeConfigOptions::default()).await?
-        }
     };
     Ok(Client::try_from(config)?)
 }

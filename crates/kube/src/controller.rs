@@ -20,18 +20,20 @@ use tokio::sync::Notify;
 use crate::claims::Claims;
 use crate::condition::ConditionType;
 use crate::handler::ScaleHandler;
+use crate::overlaps::{Overlaps, Unambiguous};
 use crate::policy::{Known, key_of, resource, understand};
 use crate::status::Statuses;
 
 /// Keeps workloads as the cluster's policies say.
 ///
 /// A policy that can't be understood, whose algorithm can't be made, or whose target somebody else scales (an older policy,
-/// an HPA) isn't acted on, and its status says why; the state of one that was is kept.
+/// an HPA) isn't acted on, nor are two whose targets select the same pods; their status says why, and their state is kept.
 pub struct Controller {
     client: Client,
     namespace: Option<String>,
     engine: Engine,
     statuses: Arc<Statuses>,
+    overlaps: Arc<Overlaps>,
     added: Arc<Notify>,
     synced: Arc<AtomicBool>,
 }
@@ -76,6 +78,7 @@ struct Desk {
     engine: Engine,
     statuses: Arc<Statuses>,
     claims: Claims,
+    overlaps: Arc<Overlaps>,
     policies: BTreeMap<String, DynamicObject>,
     synced: Arc<AtomicBool>,
 }
@@ -85,10 +88,12 @@ impl Controller {
     /// writes statuses are added to it.
     #[must_use]
     pub fn new(client: Client, namespace: Option<String>, engine: EngineBuilder) -> Self {
-        let statuses = Arc::new(Statuses::new(client.clone()));
-        let handlers = Handlers::new().with_fallback(Arc::new(ScaleHandler::new(client.clone())));
+        let overlaps = Arc::new(Overlaps::default());
+        let statuses = Arc::new(Statuses::new(client.clone(), Arc::clone(&overlaps)));
+        let handler = Unambiguous::new(ScaleHandler::new(client.clone()), Arc::clone(&overlaps));
+        let handlers = Handlers::new().with_fallback(Arc::new(handler));
         let engine = engine.handlers(handlers).listener(Arc::<Statuses>::clone(&statuses)).build();
-        Self { client, namespace, engine, statuses, added: Arc::default(), synced: Arc::default() }
+        Self { client, namespace, engine, statuses, overlaps, added: Arc::default(), synced: Arc::default() }
     }
 
     /// The engine that looks at what the policies name.
@@ -98,7 +103,6 @@ impl Controller {
     }
 
     /// Tells, from another task too, whether the policies were listed: which there are is known from then on.
-    #[must_use]
     pub fn is_synced(&self) -> impl Fn() -> bool + Send + Sync + use<> {
         let synced = Arc::clone(&self.synced);
         move || synced.load(Ordering::Relaxed)
@@ -116,9 +120,9 @@ impl Controller {
     ///
     /// [`ControllerError`]. That the API server doesn't answer is none: it goes on when it does.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ControllerError> {
-        let Self { client, namespace, engine, statuses, added, synced } = self;
-        let claims = Claims::default();
-        let desk = Desk { engine: engine.clone(), statuses, claims, policies: BTreeMap::new(), synced };
+        let Self { client, namespace, engine, statuses, overlaps, added, synced } = self;
+        let (claims, policies) = (Claims::default(), BTreeMap::new());
+        let desk = Desk { engine: engine.clone(), statuses, claims, overlaps, policies, synced };
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let looks = tokio::spawn(async move { engine.run(async { drop(stopped.await) }).await });
         let watched = tokio::select! {
@@ -227,6 +231,7 @@ impl Desk {
         if let Err(error) = self.engine.remove(key).await {
             tracing::warn!(policy = key, %error, "the state of a policy that is gone was not removed");
         }
+        self.overlaps.forget(key);
         tracing::info!(policy = key, "the policy is gone");
         for touched in self.claims.release(key) {
             self.consider(&touched).await;
@@ -253,6 +258,7 @@ impl Desk {
             self.refuse(key, ConditionType::Scaling, "TargetTaken", rival.to_string()).await;
             return touched;
         }
+        self.overlaps.watch(key, &target);
         let done = match self.engine.update(key, &policy, target.clone()) {
             Ok(reconfigured) => {
                 tracing::info!(policy = key, ?reconfigured, "the policy changed");
@@ -272,6 +278,7 @@ impl Desk {
         if self.engine.release(key).await.is_ok() {
             tracing::info!(policy = key, reason, message, "the policy isn't acted on any more");
         }
+        self.overlaps.forget(key);
         self.statuses.refuse(key, kind, reason, message).await;
     }
 
@@ -309,7 +316,7 @@ impl Desk {
     }
 }
 
-fn hpa_target(hpa: &HorizontalPodAutoscaler) -> TargetRef {
+pub(crate) fn hpa_target(hpa: &HorizontalPodAutoscaler) -> TargetRef {
     let target = &hpa.spec.scale_target_ref;
     TargetRef {
         api_version: target.api_version.clone().unwrap_or_default(),

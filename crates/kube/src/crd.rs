@@ -115,6 +115,7 @@ fn status() -> Value {
                 "from": count("The replicas there were."),
                 "to": count("The replicas there should be."),
                 "outcome": text("What kind of answer it comes from: need, hold, no_opinion, suspend or fallback."),
+                "because": text("The step that it hung on in the end, in words."),
                 "reasons": list("What led to it, in order.", object("A step.", json!({
                     "stage": text("Which stage."),
                     "from": number("The exact number before."),

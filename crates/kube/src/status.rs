@@ -11,11 +11,12 @@ use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use serde_json::{Value, json};
 use setpoint::{BoxFuture, Outcome};
-use setpoint_runtime::{Listener, Look, Stage, Written};
+use setpoint_runtime::{Listener, Look, LookFailure, Stage, Written};
 use tokio::time::Instant;
 
 use crate::condition::{Condition, ConditionType, Finding, Truth, after};
 use crate::crd::{GROUP, KIND, VERSION};
+use crate::overlaps::Overlaps;
 use crate::policy::{Known, resource};
 
 /// How long a status that only has other readings can wait.
@@ -25,6 +26,7 @@ const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
 pub(crate) struct Statuses {
     client: Client,
     recorder: Recorder,
+    overlaps: Arc<Overlaps>,
     policies: Mutex<HashMap<String, Entry>>,
 }
 
@@ -38,9 +40,9 @@ struct Entry {
 }
 
 impl Statuses {
-    pub(crate) fn new(client: Client) -> Self {
+    pub(crate) fn new(client: Client, overlaps: Arc<Overlaps>) -> Self {
         let reporter = Reporter { controller: "setpoint".to_owned(), instance: std::env::var("POD_NAME").ok() };
-        Self { recorder: Recorder::new(client.clone(), reporter), client, policies: Mutex::default() }
+        Self { recorder: Recorder::new(client.clone(), reporter), client, overlaps, policies: Mutex::default() }
     }
 
     fn policies(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
@@ -152,13 +154,22 @@ impl Statuses {
             }
             (entry.is_paused, entry.last_scale)
         };
-        let event = match (look.written, look.strange, &look.failure) {
+        let failure = look.failure.as_ref().map(|failure| self.failure(key, failure));
+        let event = match (look.written, look.strange, &failure) {
             (Written::Done { from, to }, ..) => Some((EventType::Normal, "Scaled", scaled(look, from, to))),
             (_, Some(strange), _) => Some((EventType::Normal, "ChangedByOther", strange.to_string())),
-            (.., Some(failure)) => Some((EventType::Warning, failure_reason(failure.stage), failure.message.clone())),
+            (.., Some((reason, message))) => Some((EventType::Warning, *reason, message.clone())),
             _ => unusable(look).map(|text| (EventType::Warning, "MetricsUnavailable", text)),
         };
-        self.write(key, findings(look, is_paused), status(look, last_scale), event).await;
+        self.write(key, findings(look, failure, is_paused), status(look, last_scale), event).await;
+    }
+
+    /// What ended a look, in one word and in words.
+    fn failure(&self, key: &str, failure: &LookFailure) -> (&'static str, String) {
+        match self.overlaps.rivals(key) {
+            Some(ambiguous) if failure.stage == Stage::Observe => ("AmbiguousSelector", ambiguous.to_string()),
+            _ => (failure_reason(failure.stage), failure.message.clone()),
+        }
     }
 }
 
@@ -195,17 +206,15 @@ fn unusable(look: &Look) -> Option<String> {
     (!problems.is_empty()).then(|| problems.join("; "))
 }
 
-fn findings(look: &Look, is_paused: bool) -> Vec<Finding> {
+fn findings(look: &Look, failure: Option<(&'static str, String)>, is_paused: bool) -> Vec<Finding> {
     use ConditionType::{AlgorithmValid, MetricsAvailable, Ready, Scaling};
     let mut findings = Vec::new();
-    findings.push(match &look.failure {
+    findings.push(match &failure {
         None => Finding::new(Ready, Truth::True, "Looked", "it is looked at, and decided for"),
-        Some(failure) => Finding::new(Ready, Truth::False, failure_reason(failure.stage), failure.message.as_str()),
+        Some((reason, message)) => Finding::new(Ready, Truth::False, reason, message.as_str()),
     });
-    findings.push(match (look.written, &look.failure) {
-        (_, Some(failure)) => {
-            Finding::new(Scaling, Truth::False, failure_reason(failure.stage), failure.message.as_str())
-        }
+    findings.push(match (look.written, failure) {
+        (_, Some((reason, message))) => Finding::new(Scaling, Truth::False, reason, message),
         (Written::DryRun, _) => {
             Finding::new(Scaling, Truth::False, "DryRun", "decisions are told, and not carried out")
         }
@@ -256,6 +265,7 @@ fn status(look: &Look, last_scale: Option<Timestamp>) -> Value {
             "from": decision.current,
             "to": decision.desired,
             "outcome": decision.outcome,
+            "because": look.cause.and_then(|cause| look.reasons.get(cause)).map(|reason| reason.text.as_str()),
             "reasons": look.reasons,
         });
     }

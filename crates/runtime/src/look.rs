@@ -29,6 +29,8 @@ pub struct Look {
     pub decision: Option<Decision>,
     /// Why.
     pub reasons: Vec<ReasonRecord>,
+    /// Which of the reasons the count hung on in the end: see [`Trace::cause`](setpoint::Trace::cause).
+    pub cause: Option<usize>,
     /// What was done about it.
     pub written: Written,
     /// The count is not as this engine left it: somebody else changed it.

@@ -17,7 +17,7 @@ pub use self::command::{Command, RunProgram};
 pub use self::fetch::{Fetch, FetchError};
 pub use self::fixed::{Fixed, fixed};
 pub use self::http::HttpJson;
-pub use self::prometheus::Prometheus;
+pub use self::prometheus::{Grid, PastError, Prometheus};
 
 /// Reads metrics of one kind of source.
 pub trait Source: Send + Sync {

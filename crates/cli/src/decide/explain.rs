@@ -11,7 +11,12 @@ use crate::output::{BOLD, DIM};
 /// What, then why, step by step.
 pub(super) fn steps(decision: &Decision, metrics: &[Metric], trace: &Trace, out: &mut String) {
     let (bold, reset) = (BOLD.render(), BOLD.render_reset());
-    let _ = writeln!(out, "{bold}t={} ms: {}{reset}", decision.now.as_millis(), verdict(decision));
+    let _ = writeln!(
+        out,
+        "{bold}t={} ms: {}{reset}",
+        decision.now.as_millis(),
+        verdict(decision.current, decision.desired)
+    );
     for ReasonRecord { stage, from, to, text } in trace.records(metrics) {
         let step = if from == to { String::new() } else { format!("{} -> {}: ", Short(from), Short(to)) };
         let _ = writeln!(out, "    {stage:<12} {step}{text}");
@@ -26,62 +31,69 @@ pub(super) fn whole(
     trace: &Trace,
     out: &mut String,
 ) {
-    let (bold, dim, reset) = (BOLD.render(), DIM.render(), BOLD.render_reset());
-    let _ = writeln!(out, "{bold}{}: {}{reset}", time(decision.now.as_millis()), verdict(decision));
-    let (reasons, records) = (trace.reasons(), trace.records(metrics));
-    if let Some(cause) = cause(reasons) {
-        let _ = writeln!(out, "  because {}", records[cause].text);
-    }
-    let width = measured.iter().map(|metric| metric.name.chars().count()).max().unwrap_or(0);
-    let _ = writeln!(out, "  {dim}measured{reset}");
-    for metric in measured {
-        let _ = writeln!(out, "    {:<width$}  {metric}", metric.name);
-    }
-    let _ = writeln!(out, "  {dim}decided{reset}");
-    let width = records.iter().map(|record| record.stage.chars().count()).max().unwrap_or(0);
-    for ReasonRecord { stage, from, to, text } in &records {
-        let (from, to) = (Short(*from), Short(*to));
-        let step = if from == to { to.to_string() } else { format!("{from} -> {to}") };
-        let _ = writeln!(out, "    {stage:<width$}  {step:<14} {text}");
-    }
-    let holds: Vec<String> = reasons.iter().filter_map(|reason| hold(reason, decision)).collect();
-    if !holds.is_empty() {
-        let _ = writeln!(out, "  {dim}holds{reset}");
-        for hold in holds {
-            let _ = writeln!(out, "    {hold}");
-        }
-    }
-    out.push('\n');
+    let records = trace.records(metrics);
+    let told = Told {
+        at: time(decision.now.as_millis()),
+        current: decision.current,
+        desired: decision.desired,
+        because: trace.cause().map(|cause| records[cause].text.as_str()),
+        measured: measured.iter().map(|metric| (metric.name, metric.to_string())).collect(),
+        steps: records.iter().map(|record| (&*record.stage, record.from, record.to, &*record.text)).collect(),
+        holds: trace.reasons().iter().filter_map(|reason| hold(reason, decision)).collect(),
+    };
+    told.write(out);
 }
 
-fn verdict(Decision { current, desired, .. }: &Decision) -> String {
-    match desired.cmp(current) {
+/// A decision's whole path, wherever it was made.
+pub(crate) struct Told<'a> {
+    pub(crate) at: String,
+    pub(crate) current: u32,
+    pub(crate) desired: u32,
+    /// What it hung on in the end.
+    pub(crate) because: Option<&'a str>,
+    /// Each metric's name, and what was measured.
+    pub(crate) measured: Vec<(&'a str, String)>,
+    /// Stage, the number before and after, and why.
+    pub(crate) steps: Vec<(&'a str, f64, f64, &'a str)>,
+    /// What goes on holding the count.
+    pub(crate) holds: Vec<String>,
+}
+
+impl Told<'_> {
+    pub(crate) fn write(&self, out: &mut String) {
+        let (bold, dim, reset) = (BOLD.render(), DIM.render(), BOLD.render_reset());
+        let _ = writeln!(out, "{bold}{}: {}{reset}", self.at, verdict(self.current, self.desired));
+        if let Some(because) = self.because {
+            let _ = writeln!(out, "  because {because}");
+        }
+        let width = self.measured.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        let _ = writeln!(out, "  {dim}measured{reset}");
+        for (name, measured) in &self.measured {
+            let _ = writeln!(out, "    {name:<width$}  {measured}");
+        }
+        let _ = writeln!(out, "  {dim}decided{reset}");
+        let width = self.steps.iter().map(|(stage, ..)| stage.chars().count()).max().unwrap_or(0);
+        for &(stage, from, to, text) in &self.steps {
+            let (from, to) = (Short(from), Short(to));
+            let step = if from == to { to.to_string() } else { format!("{from} -> {to}") };
+            let _ = writeln!(out, "    {stage:<width$}  {step:<14} {text}");
+        }
+        if !self.holds.is_empty() {
+            let _ = writeln!(out, "  {dim}holds{reset}");
+            for hold in &self.holds {
+                let _ = writeln!(out, "    {hold}");
+            }
+        }
+        out.push('\n');
+    }
+}
+
+fn verdict(current: u32, desired: u32) -> String {
+    match desired.cmp(&current) {
         Ordering::Equal => format!("keep {current}"),
         Ordering::Greater => format!("{current} -> {desired}, {} more", desired - current),
         Ordering::Less => format!("{current} -> {desired}, {} fewer", current - desired),
     }
-}
-
-/// The reason that the count in the end hung on: the last that says more than that a number became whole, or that
-/// the algorithm, for the reason before, wants to be left alone.
-fn cause(reasons: &[Reason]) -> Option<usize> {
-    let says_more = |reason: &Reason| match reason.effect {
-        Effect::RoundedUp | Effect::Highest { .. } | Effect::Suspended => false,
-        // That an algorithm is tried and answers again is news, but not why it answers what it does.
-        Effect::Failure(fact) => !matches!(fact, failure::Fact::Trial { .. } | failure::Fact::Recovered { .. }),
-        _ => true,
-    };
-    let last = reasons.iter().rposition(says_more).or(reasons.len().checked_sub(1))?;
-    if !matches!(reasons[last].effect, Effect::Proposed { .. } | Effect::Unusable { .. }) {
-        return Some(last);
-    }
-    // Of several proposals it was the highest, which the reason after them names.
-    let highest = reasons.iter().rev().find_map(|reason| match reason.effect {
-        Effect::Highest { metric, .. } => Some(metric),
-        _ => None,
-    });
-    let won = |reason: &Reason| matches!(reason.effect, Effect::Proposed { metric, .. } if Some(metric) == highest);
-    reasons.iter().position(won).or(Some(last))
 }
 
 /// What goes on holding the count, and until when. A later reason can have led further: then that far.
@@ -107,7 +119,7 @@ fn hold(reason: &Reason, decision: &Decision) -> Option<String> {
 /// Before this, in milliseconds since 1970, a time is taken as one since some start.
 const SINCE_2001: i64 = 1_000_000_000_000;
 
-fn time(ms: i64) -> String {
+pub(crate) fn time(ms: i64) -> String {
     match jiff::Timestamp::from_millisecond(ms) {
         Ok(time) if ms >= SINCE_2001 => time.to_string(),
         _ => format!("t={ms} ms"),

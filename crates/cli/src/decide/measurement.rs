@@ -7,8 +7,8 @@ use setpoint::{Effect, Judged, Metric, Observation, Reading, Short, Target, Trac
 
 /// A metric as it was found.
 #[derive(Debug, Serialize)]
-pub(super) struct Measurement<'a> {
-    pub(super) name: &'a str,
+pub(crate) struct Measurement<'a> {
+    pub(crate) name: &'a str,
     target: Target,
     /// `value`, `missing`, `stale` or `invalid`.
     state: &'a str,
@@ -27,7 +27,7 @@ pub(super) struct Measurement<'a> {
 }
 
 /// Every metric's own, in the policy's order: what the reasons tell of it, else what its target makes of the reading.
-pub(super) fn measurements<'a>(
+pub(crate) fn measurements<'a>(
     metrics: &'a [Metric],
     look: &Observation<'a>,
     trace: &'a Trace,

@@ -1,6 +1,7 @@
 //! The command and Kubernetes.
 
 mod controller;
+mod kubectl;
 
 use setpoint_testkit::guests::root;
 

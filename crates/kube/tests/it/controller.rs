@@ -152,6 +152,42 @@ async fn what_can_t_be_done_is_said_and_nobody_fights() {
     running.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn pods_that_two_policies_have_are_scaled_by_neither() {
+    let Some((cluster, client)) = cluster("ambiguous").await else { return };
+    let ns = "ambiguous";
+    // Deployments tell their own pods apart by a hash that their selectors don't have.
+    for name in ["one", "two"] {
+        cluster.apply(ns, &workload("Deployment", name, 2).replace(&format!("app: {name}"), "app: both"));
+    }
+    cluster.apply(ns, &workload("Deployment", "other", 2));
+    for name in ["one", "two", "other"] {
+        cluster.apply(ns, &policy(name, name, ""));
+        eventually("its pods", "2", || cluster.field(ns, &format!("deployment/{name}"), ".status.replicas")).await;
+    }
+    let queue = queue(8.0);
+    let running = Running::start(&client, ns, &queue);
+    for (name, other) in [("one", "ambiguous/two"), ("two", "ambiguous/one")] {
+        eventually(name, "AmbiguousSelector", || condition(cluster, ns, name, "Scaling", "reason")).await;
+        assert_eq!(condition(cluster, ns, name, "Scaling", "status"), "False");
+        let want =
+            format!("the target's selector finds pods that ScalingPolicy {other} has, too: tell them apart by a label");
+        assert_eq!(condition(cluster, ns, name, "Scaling", "message"), want);
+    }
+    let count = |name: &str| cluster.field(ns, &format!("deployment/{name}"), ".spec.replicas");
+    queue.set("queue", Measured::Value(20.0));
+    eventually("who shares nothing", "5", || count("other")).await;
+    assert_eq!((count("one").as_str(), count("two").as_str()), ("2", "2"), "the others are left alone");
+    let events = || cluster.kubectl(&["-n", ns, "get", "events", "-o", "jsonpath={.items[*].reason}"]);
+    eventually("an event", "true", || events().unwrap_or_default().contains("AmbiguousSelector").to_string()).await;
+
+    cluster.kubectl(&["-n", ns, "delete", "sp/two"]).expect("it goes");
+    eventually("the first's count", "5", || count("one")).await;
+    eventually("the first", "True", || condition(cluster, ns, "one", "Scaling", "status")).await;
+    assert_eq!(count("two"), "2", "nobody scales it");
+    running.end().await;
+}
+
 /// The time as a creation timestamp has it.
 fn jiff_now() -> String {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");

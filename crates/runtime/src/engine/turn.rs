@@ -54,6 +54,7 @@ struct Seen {
 struct Decided {
     decision: Decision,
     reasons: Vec<ReasonRecord>,
+    cause: Option<usize>,
     state: Vec<u8>,
 }
 
@@ -95,6 +96,7 @@ impl Turn {
             readings: Vec::new(),
             decision: None,
             reasons: Vec::new(),
+            cause: None,
             written: Written::Nothing,
             strange: None,
             state_reset: None,
@@ -127,6 +129,7 @@ impl Turn {
         let decided = self.decide(look, &seen, memory.action).map_err(failed(Stage::State))?;
         look.decision = Some(decided.decision);
         look.reasons = decided.reasons;
+        look.cause = decided.cause;
         // What it leaves is for whoever acts on this workload, and that is another one.
         if !self.is_permitted() {
             look.written = Written::NotPermitted;
@@ -213,7 +216,7 @@ impl Turn {
             let decision = manager.decide(self.workload.id, &observation, &mut trace)?;
             Ok::<_, Box<dyn Error + Send + Sync>>((decision, manager.snapshot(self.workload.id)?))
         })?;
-        Ok(Decided { decision, reasons: trace.records(metrics), state })
+        Ok(Decided { decision, reasons: trace.records(metrics), cause: trace.cause(), state })
     }
 
     async fn write(

@@ -1,4 +1,6 @@
-//! Prometheus: instant queries.
+//! Prometheus: instant queries, and what they would have answered before.
+
+mod past;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -7,6 +9,8 @@ use setpoint::{BoxFuture, Metric, MetricSource, PrometheusQuery};
 use super::fetch::Fetch;
 use super::once::once_each;
 use super::{Measured, Question, Source};
+
+pub use self::past::{Grid, PastError};
 
 /// Reads metrics with a `prometheus` source by instant queries.
 ///
@@ -108,22 +112,30 @@ fn read(body: &[u8]) -> Measured {
     let sample = match answer.data {
         Data::Scalar(sample) => sample,
         Data::Vector(mut vector) => match (vector.pop(), vector.len()) {
-            (None, _) => return Measured::Missing("Prometheus has no such series".to_owned()),
+            (None, _) => return Measured::Missing(NOTHING.to_owned()),
             (Some(series), 0) => series.value,
-            (Some(_), others) => {
-                let text = format!("the query gives {} series: say what is to be made of them, as sum(…)", others + 1);
-                return Measured::Invalid(text);
-            }
+            (Some(_), others) => return several(others + 1),
         },
         Data::Matrix(_) => return Measured::Invalid("the query gives a range of samples, not one".to_owned()),
         Data::String(_) => return Measured::Invalid("the query gives a string".to_owned()),
     };
     let Sample(_, text) = sample;
+    number(&text)
+}
+
+const NOTHING: &str = "Prometheus has no such series";
+
+fn several(series: usize) -> Measured {
+    Measured::Invalid(format!("the query gives {series} series: say what is to be made of them, as sum(…)"))
+}
+
+/// A sample's value, as the table has it.
+fn number(text: &str) -> Measured {
     match text.parse::<f64>() {
         Ok(value) if value.is_nan() => Measured::Missing("the query gives NaN: nothing was measured".to_owned()),
         Ok(value) if value.is_infinite() => Measured::Invalid(format!("the query gives {text}")),
         Ok(value) => Measured::Value(value),
-        Err(_) => Measured::Invalid(format!("the query gives {:.40}, which is no number", text)),
+        Err(_) => Measured::Invalid(format!("the query gives {text:.40}, which is no number")),
     }
 }
 

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::{Folder, setpoint};
 
 /// One whose API server nobody stops, with pods that become ready at once. Each test has a namespace of its own.
-static CLUSTER: LazyLock<Option<Cluster>> = LazyLock::new(|| {
+pub(super) static CLUSTER: LazyLock<Option<Cluster>> = LazyLock::new(|| {
     let cluster = Cluster::start(ClusterOptions { nodes: Some(2), ..ClusterOptions::default() })?;
     define(&cluster);
     Some(cluster)
@@ -30,14 +30,14 @@ fn define(cluster: &Cluster) {
 }
 
 /// A controller of one namespace. It ends with this value, and what it logged is told if the test fails.
-struct Controller {
+pub(super) struct Controller {
     child: Child,
     folder: TempDir,
 }
 
 impl Controller {
     /// `name` is what it calls itself in its lease.
-    fn start(cluster: &Cluster, name: &str, namespace: &str, prometheus: &str, more: &[&str]) -> Self {
+    pub(super) fn start(cluster: &Cluster, name: &str, namespace: &str, prometheus: &str, more: &[&str]) -> Self {
         let folder = TempDir::new().expect("a folder");
         let log = File::create(folder.path().join("log")).expect("a file");
         let child = setpoint()
@@ -81,7 +81,7 @@ impl Drop for Controller {
 }
 
 /// Waits until `field` is as wanted; panics with what it is when it isn't for three minutes.
-fn eventually(what: &str, want: &str, mut field: impl FnMut() -> String) {
+pub(super) fn eventually(what: &str, want: &str, mut field: impl FnMut() -> String) {
     let end = Instant::now() + Duration::from_secs(180);
     loop {
         let found = field();
@@ -94,7 +94,7 @@ fn eventually(what: &str, want: &str, mut field: impl FnMut() -> String) {
 }
 
 /// A policy that looks each second at how long the queue of `name` is: one replica for each four in it.
-fn policy(api_version: &str, kind: &str, name: &str, stages: &str) -> String {
+pub(super) fn policy(api_version: &str, kind: &str, name: &str, stages: &str) -> String {
     format!(
         "apiVersion: setpoint.dev/v1alpha1
 kind: ScalingPolicy
