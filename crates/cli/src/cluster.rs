@@ -31,8 +31,11 @@ pub(crate) fn controller(arguments: &ControllerArguments) -> Result<Check, BadIn
         let client = connect(kubeconfig).await.map_err(|error| BadInput::at(place(), error))?;
         let own = arguments.own_namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok());
         let own = own.unwrap_or_else(|| "default".to_owned());
-        let engine = live::engine(catalog.registry(), arguments.prometheus.clone())?
-            .store(Arc::new(ConfigMapStore::new(client.clone(), &own, NAME)));
+        let engine = live::engine(catalog.registry(), &arguments.prometheus)?.store(Arc::new(ConfigMapStore::new(
+            client.clone(),
+            &own,
+            NAME,
+        )));
         if !arguments.leader_elect {
             let controller = Controller::new(client, arguments.namespace.clone(), engine);
             return ended(controller.run(terminated()?).await);

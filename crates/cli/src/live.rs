@@ -10,12 +10,11 @@ pub(crate) fn runtime() -> Result<Runtime, BadInput> {
     Runtime::new().map_err(|error| BadInput::at("threads", error))
 }
 
-/// An engine of what policies can name, which reads what Prometheus and HTTP endpoints say: `prometheus` where a metric
-/// names no other.
+/// An engine of what policies can name, which reads what Prometheus and HTTP endpoints say.
 #[cfg(any(feature = "cluster", feature = "live"))]
 pub(crate) fn engine(
     registry: &setpoint::Registry,
-    prometheus: Option<String>,
+    arguments: &crate::cli::PrometheusArguments,
 ) -> Result<setpoint_runtime::EngineBuilder, BadInput> {
     use std::sync::Arc;
 
@@ -24,8 +23,28 @@ pub(crate) fn engine(
     let fetch = Fetch::new().map_err(|error| BadInput::at("HTTP", crate::error::chain(&error)))?;
     Ok(setpoint_runtime::Engine::builder()
         .registry(registry.clone())
-        .source(Arc::new(Prometheus::new(fetch.clone(), prometheus)))
+        .source(Arc::new(Prometheus::new(fetch.clone(), prometheus(arguments)?)))
         .source(Arc::new(HttpJson::new(fetch))))
+}
+
+/// The Prometheus that is asked where a metric names none.
+#[cfg(any(feature = "cluster", feature = "live"))]
+fn prometheus(
+    arguments: &crate::cli::PrometheusArguments,
+) -> Result<Option<setpoint_runtime::source::PrometheusServer>, BadInput> {
+    use setpoint_runtime::source::{Fetch, PrometheusServer};
+
+    let Some(address) = &arguments.prometheus else { return Ok(None) };
+    let mut server = PrometheusServer::new(address);
+    if let Some(file) = &arguments.prometheus_token_file {
+        server = server.with_token_file(file);
+    }
+    if let Some(file) = &arguments.prometheus_ca_file {
+        let pem = std::fs::read(file).map_err(|error| BadInput::file(file, "read", &error))?;
+        let fetch = Fetch::trusting(&pem).map_err(|error| BadInput::at(file.display(), crate::error::chain(&error)))?;
+        server = server.with_fetch(fetch);
+    }
+    Ok(Some(server))
 }
 
 /// Ends with Ctrl-C or SIGTERM. They are waited for from now on.

@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), BadInput> {
         let bounds = policy.spec.bounds().map_err(|error| loaded.error(&error))?;
         let start = bounds.clamp(arguments.start.unwrap_or(policy.spec.min_replicas));
         pool.resize(start).map_err(|error| BadInput::at("the pool", error))?;
-        let engine = live::engine(catalog.registry(), arguments.prometheus.clone())?
+        let engine = live::engine(catalog.registry(), &arguments.prometheus)?
             .handlers(Handlers::new().with_fallback(Arc::<ProcessPool>::clone(&pool)))
             .source(Arc::new(Command::new(Arc::new(Programs))))
             .listener(Arc::new(Told { json: arguments.json }))

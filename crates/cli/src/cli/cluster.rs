@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::PluginArguments;
+use super::{PluginArguments, PrometheusArguments};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -33,9 +33,8 @@ pub(crate) struct ControllerArguments {
     /// The kubeconfig [default: $KUBECONFIG, ~/.kube/config, or the pod's service account]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) kubeconfig: Option<PathBuf>,
-    /// The Prometheus that is asked where a policy names none
-    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
-    pub(crate) prometheus: Option<String>,
+    #[command(flatten)]
+    pub(crate) prometheus: PrometheusArguments,
     /// Where states and the lease are kept [default: $POD_NAMESPACE, else `default`]
     #[arg(long, value_name = "NAMESPACE")]
     pub(crate) own_namespace: Option<String>,
