@@ -13,12 +13,14 @@ use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt as _, watcher as watch};
 use kube::{Client, ResourceExt as _};
 use setpoint::{Handlers, Pause, TargetRef};
+use setpoint_runtime::source::FetchError;
 use setpoint_runtime::{Engine, EngineBuilder, UpdateError};
 
 use crate::claims::Claims;
 use crate::condition::ConditionType;
 use crate::handler::ScaleHandler;
 use crate::policy::{Known, key_of, resource, understand};
+use crate::source::{self, PodAddresses};
 use crate::status::Statuses;
 
 /// Keeps workloads as the cluster's policies say.
@@ -29,6 +31,7 @@ pub struct Controller {
     client: Client,
     namespace: Option<String>,
     engine: EngineBuilder,
+    addresses: PodAddresses,
 }
 
 impl fmt::Debug for Controller {
@@ -44,6 +47,9 @@ pub enum ControllerError {
     /// A watch ended, which it never does by itself.
     #[error("the watch of {0} ended")]
     WatchEnded(&'static str),
+    /// Pods can't be asked for their metrics.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
 }
 
 /// Policies by namespace and name, what is known of them, and whose targets they are.
@@ -55,11 +61,18 @@ struct Desk {
 }
 
 impl Controller {
-    /// For the policies of `namespace`, or of all. `engine` has sources, store, permit and registry; the handler and what
-    /// writes statuses are added to it.
+    /// For the policies of `namespace`, or of all. `engine` has sources, store, permit and registry; the handler, the
+    /// cluster's own sources and what writes statuses are added to it.
     #[must_use]
     pub fn new(client: Client, namespace: Option<String>, engine: EngineBuilder) -> Self {
-        Self { client, namespace, engine }
+        Self { client, namespace, engine, addresses: PodAddresses::default() }
+    }
+
+    /// Asks pods for their metrics where `addresses` says. Default: at their own addresses.
+    #[must_use]
+    pub fn with_pod_addresses(mut self, addresses: PodAddresses) -> Self {
+        self.addresses = addresses;
+        self
     }
 
     /// Runs until `shutdown`, and then until the looks under way have ended.
@@ -69,8 +82,11 @@ impl Controller {
     /// [`ControllerError`]. That the API server doesn't answer is none: it goes on when it does.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ControllerError> {
         let statuses = Arc::new(Statuses::new(self.client.clone()));
-        let handlers = Handlers::new().with_fallback(Arc::new(ScaleHandler::new(self.client.clone())));
-        let engine = self.engine.handlers(handlers).listener(Arc::<Statuses>::clone(&statuses)).build();
+        let handler = ScaleHandler::new(self.client.clone());
+        let sources = source::all(&handler, self.addresses)?;
+        let handlers = Handlers::new().with_fallback(Arc::new(handler));
+        let engine = sources.into_iter().fold(self.engine, EngineBuilder::source);
+        let engine = engine.handlers(handlers).listener(Arc::<Statuses>::clone(&statuses)).build();
         let desk = Desk { engine: engine.clone(), statuses, claims: Claims::default(), policies: BTreeMap::new() };
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let looks = tokio::spawn(async move { engine.run(async { drop(stopped.await) }).await });

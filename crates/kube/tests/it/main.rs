@@ -4,6 +4,7 @@ mod controller;
 mod definition;
 mod handler;
 mod lease;
+mod metrics;
 mod role;
 mod store;
 
