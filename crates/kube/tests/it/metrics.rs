@@ -65,9 +65,10 @@ fn answer(asked: &Asked, known: &Known) -> Answer {
         [group, version] => json!({
             "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": format!("{group}/{version}"), "resources": [],
         }),
-        ["metrics.k8s.io", _, "namespaces", SPACE, "pods"] if selects("cpu") => pod_metrics(&of("cpu"), "200m"),
-        ["metrics.k8s.io", _, "namespaces", SPACE, "pods"] if selects("free") => pod_metrics(&of("free"), "200m"),
-        ["metrics.k8s.io", _, "namespaces", _, "pods"] => pod_metrics(&[], "0"),
+        ["metrics.k8s.io", _, "namespaces", space, "pods"] => {
+            let app = ["cpu", "unsaid", "part", "free"].into_iter().find(|app| space == SPACE && selects(app));
+            pod_metrics(&app.map(of).unwrap_or_default(), "200m")
+        }
         ["custom.metrics.k8s.io", _, "namespaces", SPACE, "pods", "*", "depth"] if selects("depth") => {
             custom("Pod", &of("depth"), "12")
         }
@@ -176,9 +177,15 @@ async fn the_metrics_apis_are_read_and_what_they_don_t_tell_is_no_zero() {
     ] } } } });
     // Each from 2, of which both are measured; what comes later isn't, and counts as idle on the way up.
     let average = |value: i64| json!({ "averageValue": value });
+    let part = json!({
+        "name": "cpu", "type": "ContainerResource", "container": "main", "target": percent,
+        "source": { "resource": { "name": "cpu", "container": "main" } },
+    });
     let cases = [
         // 200 of 100 thousandths: 200 % against 50 %.
         ("cpu", metric("Resource", "cpu", percent.clone(), json!({ "resource": { "name": "cpu" } })), Ok("8")),
+        ("unsaid", json!({ "name": "cpu", "type": "Resource", "target": percent }), Ok("8")),
+        ("part", part, Ok("8")),
         ("depth", metric("Pods", "depth", average(4), custom("depth")), Ok("6")),
         ("rate", metric("Object", "rate", average(300), object), Ok("3")),
         ("jobs", metric("External", "jobs", average(5), jobs), Ok("5")),
