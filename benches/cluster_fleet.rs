@@ -21,7 +21,7 @@ use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 use setpoint::BoxFuture;
 use setpoint_kube::{ConfigMapStore, Controller, GROUP, KIND, VERSION, connect};
-use setpoint_runtime::source::{Fetch, Prometheus as PrometheusSource};
+use setpoint_runtime::source::{Fetch, Prometheus as PrometheusSource, PrometheusServer};
 use setpoint_runtime::{Engine, Listener, Look, Written};
 use setpoint_testkit::cluster::{Cluster, ClusterOptions};
 use setpoint_testkit::prometheus::{Exporter, Prometheus};
@@ -53,11 +53,11 @@ async fn controller() -> Result<(), Failure> {
     let client = connect(Some(kubeconfig.as_ref())).await?;
     let seen = Arc::new(Seen::default());
     let engine = Engine::builder()
-        .source(Arc::new(PrometheusSource::new(Fetch::new()?, Some(prometheus))))
+        .source(Arc::new(PrometheusSource::new(Fetch::new()?, Some(PrometheusServer::new(prometheus)))))
         .store(Arc::new(ConfigMapStore::new(client.clone(), "default", "setpoint")))
         .listener(Arc::<Seen>::clone(&seen));
     let ended = tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
-    Controller::new(client, None, engine).run(async { drop(ended.await) }).await?;
+    Controller::new(client, None, engine)?.run(async { drop(ended.await) }).await?;
     println!("{}", seen.summary());
     Ok(())
 }

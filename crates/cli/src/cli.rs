@@ -129,6 +129,21 @@ pub(crate) struct PluginArguments {
     pub(crate) compile_time: PluginCompileTime,
 }
 
+/// Which Prometheus is asked where a metric names none, and how it is spoken to.
+#[cfg(any(feature = "cluster", feature = "live"))]
+#[derive(Args, Debug)]
+pub(crate) struct PrometheusArguments {
+    /// The Prometheus that is asked where a metric names none
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) prometheus: Option<String>,
+    /// Give that Prometheus, and no other server, the bearer token in this file, read anew for each look
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "prometheus")]
+    pub(crate) prometheus_token_file: Option<PathBuf>,
+    /// Trust that Prometheus by the certificates in this PEM file, in place of the machine's
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "prometheus")]
+    pub(crate) prometheus_ca_file: Option<PathBuf>,
+}
+
 /// How patient a host is with its compiler.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct PluginCompileTime {

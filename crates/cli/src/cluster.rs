@@ -19,7 +19,7 @@ use crate::catalog::Catalog;
 use crate::check::Check;
 use crate::cli::cluster::{ClusterCommand, ControllerArguments, CrdArguments, LeadershipArguments};
 use crate::convert::yaml;
-use crate::error::BadInput;
+use crate::error::{BadInput, chain};
 use crate::live::{self, PluginCounters, terminated};
 use crate::output;
 
@@ -51,8 +51,11 @@ pub(crate) fn controller(arguments: &ControllerArguments) -> Result<Check, BadIn
         let client = connect(kubeconfig).await.map_err(|error| BadInput::at(place(), error))?;
         let own = arguments.own_namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok());
         let own = own.unwrap_or_else(|| "default".to_owned());
-        let mut engine = live::engine(catalog.registry(), arguments.prometheus.clone())?
-            .store(Arc::new(ConfigMapStore::new(client.clone(), &own, NAME)));
+        let mut engine = live::engine(catalog.registry(), &arguments.prometheus)?.store(Arc::new(ConfigMapStore::new(
+            client.clone(),
+            &own,
+            NAME,
+        )));
         let lease = match &arguments.leadership {
             leadership if leadership.leader_elect => {
                 let lease = Lease::new(client.clone(), lease_config(own, leadership));
@@ -67,6 +70,7 @@ pub(crate) fn controller(arguments: &ControllerArguments) -> Result<Check, BadIn
         let telemetry = Arc::new(Telemetry::with_collectors(vec![Box::new(counters.clone())]));
         let engine = engine.listener(Arc::<Telemetry>::clone(&telemetry));
         let controller = Controller::new(client, arguments.namespace.clone(), engine);
+        let controller = controller.map_err(|error| BadInput::at("the controller", chain(&error)))?;
         let algorithms = controller.algorithms();
         // Compiled before it leads: whoever leads has a lease to renew.
         let register = move |name: &str, plugin: LivePlugin| algorithms.register(name, plugin);

@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), BadInput> {
         pool.resize(start).map_err(|error| BadInput::at("the pool", error))?;
         let counters = PluginCounters::default();
         let telemetry = Arc::new(Telemetry::with_collectors(vec![Box::new(counters.clone())]));
-        let engine = live::engine(catalog.registry(), arguments.prometheus.clone())?
+        let engine = live::engine(catalog.registry(), &arguments.prometheus)?
             .handlers(Handlers::new().with_fallback(Arc::<ProcessPool>::clone(&pool)))
             .source(Arc::new(Command::new(Arc::new(Programs))))
             .listener(Arc::new(Told { json: arguments.json }))

@@ -68,7 +68,11 @@ pub use registry::{
     AlgorithmFactory, CombinatorFactory, Description, RegisterError, Registry, Setup, StageFactory, algorithm_factory,
     stage_factory,
 };
-pub use source::{CommandQuery, HttpQuery, MetricSource, PodMetricPreset, PodScrape, PrometheusQuery};
+pub use source::{
+    CommandQuery, CustomQuery, DescribedObject, ExternalQuery, HttpQuery, LabelOperator, LabelRequirement,
+    LabelSelector, MetricIdentifier, MetricSource, PodMetricPreset, PodScrape, PrometheusQuery, ResourceName,
+    ResourceQuery,
+};
 pub use stage::activation::{Activation, ActivationConfig};
 pub use stage::capped::{Capped, CappedConfig};
 pub use stage::cooled::{Cooled, CooledConfig};

@@ -74,7 +74,7 @@ impl Metric {
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let kind = self.kind;
         if let Some(source) = &self.source {
-            source.check().map_err(|error| error.under("source"))?;
+            source.check(self).map_err(|error| error.under("source"))?;
             if matches!(source, MetricSource::Pods(_)) && !kind.is_per_instance() {
                 let message = "is read of each pod: the metric's type must be Pods";
                 return Err(ConfigError::new("source.pods", message));

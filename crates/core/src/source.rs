@@ -1,11 +1,19 @@
 //! Where a reading comes from, as a policy says it. Nothing in this library reads one.
 
+mod cluster;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::cluster::{
+    CustomQuery, DescribedObject, ExternalQuery, LabelOperator, LabelRequirement, LabelSelector, MetricIdentifier,
+    ResourceName, ResourceQuery,
+};
 use crate::config::ConfigError;
+use crate::metric::Metric;
+use crate::time::Span;
 
 /// Where a reading comes from. Who runs a policy says which of these it reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +26,13 @@ pub enum MetricSource {
     Http(HttpQuery),
     /// What each pod serves in Prometheus' text format. Only for a metric of type `Pods`.
     Pods(PodScrape),
+    /// What each pod uses of a resource, by the cluster's metrics.k8s.io. For a metric of type `Resource` or
+    /// `ContainerResource`.
+    Resource(ResourceQuery),
+    /// What the cluster's custom.metrics.k8s.io says of each pod, or of one object. For a metric of type `Pods` or `Object`.
+    Custom(CustomQuery),
+    /// What the cluster's external.metrics.k8s.io says. For a metric of type `External`.
+    External(ExternalQuery),
     /// What a program prints. Only where whoever wrote the policy runs it: a cluster's controller reads no such metric.
     Command(CommandQuery),
 }
@@ -31,6 +46,10 @@ pub struct PrometheusQuery {
     /// The server's address. Default: the one that whoever runs the policy knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
+    /// How old the sample may be; one that is older is stale. For a query of one series as it was scraped: of what is
+    /// computed Prometheus tells no age. Default: as the server has it, 5 minutes unless it is told otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Span>,
 }
 
 /// A GET request whose answer is JSON.
@@ -97,15 +116,19 @@ impl PrometheusQuery {
     /// `query`, to the server that is known.
     #[must_use]
     pub fn new(query: impl Into<String>) -> Self {
-        Self { query: query.into(), server: None }
+        Self { query: query.into(), server: None, max_age: None }
     }
 }
 
 impl MetricSource {
-    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+    /// Whether it can be read, as the source of `metric`.
+    pub(crate) fn check(&self, metric: &Metric) -> Result<(), ConfigError> {
         match self {
             Self::Prometheus(asked) => {
                 not_empty("prometheus.query", &asked.query)?;
+                if asked.max_age == Some(Span::ZERO) {
+                    return Err(ConfigError::new("prometheus.maxAge", "must be above 0: no sample is younger"));
+                }
                 asked.server.as_deref().map_or(Ok(()), |server| is_address("prometheus.server", server))
             }
             Self::Http(asked) => {
@@ -115,7 +138,12 @@ impl MetricSource {
                 }
                 Ok(())
             }
-            Self::Pods(asked) => asked.check().map_err(|error| error.under("pods")),
+            Self::Pods(asked) => {
+                asked.check().and_then(|()| cluster::no_utilization(metric)).map_err(|error| error.under("pods"))
+            }
+            Self::Resource(asked) => asked.check(metric).map_err(|error| error.under("resource")),
+            Self::Custom(asked) => asked.check(metric).map_err(|error| error.under("custom")),
+            Self::External(asked) => asked.check(metric).map_err(|error| error.under("external")),
             Self::Command(asked) => match asked.command.first() {
                 Some(program) => not_empty("command.command[0]", program),
                 None => Err(ConfigError::new("command.command", "needs a program")),
@@ -162,13 +190,19 @@ mod tests {
 
     #[test]
     fn a_source_that_can_be_read_by_nobody_is_refused_at_its_field() {
-        let cases: [(&str, Value, &str, &str); 13] = [
+        let cases: [(&str, Value, &str, &str); 14] = [
             ("no query", json!({ "prometheus": { "query": " " } }), "External", "source.prometheus.query"),
             (
                 "no address",
                 json!({ "prometheus": { "query": "up", "server": "prometheus:9090" } }),
                 "External",
                 "source.prometheus.server",
+            ),
+            (
+                "no age at all",
+                json!({ "prometheus": { "query": "up", "maxAge": "0s" } }),
+                "External",
+                "source.prometheus.maxAge",
             ),
             ("no scheme", json!({ "http": { "url": "localhost/queue" } }), "External", "source.http.url"),
             ("another scheme", json!({ "http": { "url": "file:///etc/passwd" } }), "External", "source.http.url"),

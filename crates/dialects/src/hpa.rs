@@ -1,8 +1,11 @@
 //! HorizontalPodAutoscaler manifests: see [`setpoint::hpa`] for what decides, and how exactly.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use setpoint::ConfigError;
 use setpoint::hpa::Manifest;
+use setpoint::{
+    ConfigError, CustomQuery, DescribedObject, ExternalQuery, MetricIdentifier, MetricSource, parse_config,
+};
 
 use crate::conversion::Conversion;
 use crate::dialect::Dialect;
@@ -30,22 +33,56 @@ pub(crate) fn read(document: &Value) -> Result<Conversion, ConfigError> {
             "a workload that was scaled to zero is started again, which Kubernetes does behind a feature gate",
         );
     }
-    let selectors = document.pointer("/spec/metrics").and_then(Value::as_array).into_iter().flatten().enumerate();
-    for (index, metric) in selectors {
-        for source in ["pods", "object", "external"] {
-            if metric.pointer(&format!("/{source}/metric/selector")).is_some_and(|it| !it.is_null()) {
-                conversion.lost(
-                    format!("spec.metrics[{index}].{source}.metric.selector"),
-                    "a policy's metric has a name and no selector: whoever fetches the reading selects its series",
-                );
-            }
-        }
-        if metric.pointer("/object/describedObject").is_some() {
-            conversion.lost(
-                format!("spec.metrics[{index}].object.describedObject"),
-                "a policy's metric has a name and no object: whoever fetches the reading knows it",
-            );
-        }
+    let mut origins = Vec::new();
+    let metrics = document.pointer("/spec/metrics").and_then(Value::as_array).into_iter().flatten();
+    for (index, (written, metric)) in metrics.zip(&mut conversion.policy.spec.metrics).enumerate() {
+        let Some((field, source)) = source(written, index)? else { continue };
+        metric.source = Some(source);
+        origins.push((format!("spec.metrics[{index}].source"), field));
+    }
+    for (native, field) in origins {
+        conversion.made_of(native, field);
     }
     Ok(conversion)
+}
+
+/// Where the controller reads a metric, and the field that says it. CPU and memory are read where it does without that.
+fn source(metric: &Value, index: usize) -> Result<Option<(String, MetricSource)>, ConfigError> {
+    let known = ["pods", "object", "external"];
+    let Some((kind, written)) = known.into_iter().find_map(|kind| Some((kind, metric.get(kind)?))) else {
+        return Ok(None);
+    };
+    let field = format!("spec.metrics[{index}].{kind}");
+    let metric: MetricIdentifier = part(&written["metric"], &field, "metric")?;
+    let source = match kind {
+        "external" => MetricSource::External(ExternalQuery { metric }),
+        "pods" => MetricSource::Custom(CustomQuery { metric, described_object: None }),
+        _ => {
+            let mut object = written["describedObject"].clone();
+            // Kinds of the core group have no group to name.
+            if let Some(fields) = object.as_object_mut()
+                && fields.get("apiVersion").is_none_or(|version| version.is_null() || version == "")
+            {
+                fields.insert("apiVersion".to_owned(), "v1".into());
+            }
+            let object: DescribedObject = part(&object, &field, "describedObject")?;
+            MetricSource::Custom(CustomQuery { metric, described_object: Some(object) })
+        }
+    };
+    Ok(Some((field, source)))
+}
+
+/// A part of a metric as the policy has it, where a field that is null isn't there.
+fn part<T: DeserializeOwned>(written: &Value, field: &str, name: &str) -> Result<T, ConfigError> {
+    fn without_nulls(value: &Value) -> Value {
+        match value {
+            Value::Object(fields) => {
+                let kept = fields.iter().filter(|(_, value)| !value.is_null());
+                Value::Object(kept.map(|(name, value)| (name.clone(), without_nulls(value))).collect())
+            }
+            Value::Array(items) => Value::Array(items.iter().map(without_nulls).collect()),
+            other => other.clone(),
+        }
+    }
+    parse_config(&without_nulls(written)).map_err(|error| error.under(name).under(field))
 }

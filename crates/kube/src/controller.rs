@@ -14,6 +14,7 @@ use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt as _, watcher as watch};
 use kube::{Client, ResourceExt as _};
 use setpoint::{AlgorithmFactory, Handlers, Pause, RegisterError, TargetRef};
+use setpoint_runtime::source::FetchError;
 use setpoint_runtime::{Engine, EngineBuilder, UpdateError};
 use tokio::sync::Notify;
 
@@ -22,6 +23,7 @@ use crate::condition::ConditionType;
 use crate::handler::ScaleHandler;
 use crate::overlaps::{Overlaps, Unambiguous};
 use crate::policy::{Known, key_of, resource, understand};
+use crate::source::{self, PodAddresses};
 use crate::status::Statuses;
 
 /// Keeps workloads as the cluster's policies say.
@@ -71,6 +73,9 @@ pub enum ControllerError {
     /// A watch ended, which it never does by itself.
     #[error("the watch of {0} ended")]
     WatchEnded(&'static str),
+    /// Pods can't be asked for their metrics.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
 }
 
 /// Policies by namespace and name, what is known of them, and whose targets they are.
@@ -84,16 +89,36 @@ struct Desk {
 }
 
 impl Controller {
-    /// For the policies of `namespace`, or of all. `engine` has sources, store, permit and registry; the handler and what
-    /// writes statuses are added to it.
-    #[must_use]
-    pub fn new(client: Client, namespace: Option<String>, engine: EngineBuilder) -> Self {
+    /// For the policies of `namespace`, or of all. `engine` has sources, store, permit and registry; the handler, the
+    /// cluster's own sources and what writes statuses are added to it.
+    ///
+    /// # Errors
+    ///
+    /// [`ControllerError::Fetch`], where nothing can be asked over HTTP.
+    pub fn new(client: Client, namespace: Option<String>, engine: EngineBuilder) -> Result<Self, ControllerError> {
+        Self::asking_pods_at(PodAddresses::default(), client, namespace, engine)
+    }
+
+    /// The same, which asks pods for their metrics where `addresses` says, in place of their own addresses.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub fn asking_pods_at(
+        addresses: PodAddresses,
+        client: Client,
+        namespace: Option<String>,
+        engine: EngineBuilder,
+    ) -> Result<Self, ControllerError> {
         let overlaps = Arc::new(Overlaps::default());
         let statuses = Arc::new(Statuses::new(client.clone(), Arc::clone(&overlaps)));
-        let handler = Unambiguous::new(ScaleHandler::new(client.clone()), Arc::clone(&overlaps));
+        let handler = ScaleHandler::new(client.clone());
+        let sources = source::all(&handler, addresses)?;
+        let handler = Unambiguous::new(handler, Arc::clone(&overlaps));
         let handlers = Handlers::new().with_fallback(Arc::new(handler));
+        let engine = sources.into_iter().fold(engine, EngineBuilder::source);
         let engine = engine.handlers(handlers).listener(Arc::<Statuses>::clone(&statuses)).build();
-        Self { client, namespace, engine, statuses, overlaps, added: Arc::default(), synced: Arc::default() }
+        Ok(Self { client, namespace, engine, statuses, overlaps, added: Arc::default(), synced: Arc::default() })
     }
 
     /// The engine that looks at what the policies name.

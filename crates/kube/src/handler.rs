@@ -17,6 +17,8 @@ use setpoint::{
     Timestamp, Update,
 };
 
+use crate::pods::PodBook;
+
 /// Scales whatever has a scale subresource (Deployment, StatefulSet, ReplicaSet, custom resources), and what has none but
 /// `spec.replicas`.
 ///
@@ -30,6 +32,7 @@ pub struct ScaleHandler {
     client: Client,
     kinds: Arc<Mutex<HashMap<(String, String), Kind>>>,
     selectors: Arc<Mutex<HashMap<TargetRef, Option<String>>>>,
+    pods: PodBook,
 }
 
 impl fmt::Debug for ScaleHandler {
@@ -60,7 +63,23 @@ impl ScaleHandler {
     /// Through `client`.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        Self { client, kinds: Arc::default(), selectors: Arc::default() }
+        Self { client, kinds: Arc::default(), selectors: Arc::default(), pods: PodBook::default() }
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// What was last listed of the pods of targets.
+    pub(crate) fn pods(&self) -> &PodBook {
+        &self.pods
+    }
+
+    /// The resource of an object's kind, as `ingresses.networking.k8s.io`, and whether it has namespaces.
+    pub(crate) async fn resource(&self, target: &TargetRef) -> Result<(String, bool), kube::Error> {
+        let Kind { resource, is_namespaced, .. } = self.kind(target).await?;
+        let ApiResource { plural, group, .. } = resource;
+        Ok((if group.is_empty() { plural } else { format!("{plural}.{group}") }, is_namespaced))
     }
 
     async fn kind(&self, target: &TargetRef) -> Result<Kind, kube::Error> {
@@ -90,6 +109,7 @@ impl ScaleHandler {
         if matches!(&read, Err(ScaleError::Api(kube::Error::Api(status))) if status.code == 404) {
             // It is gone, or its kind is served in another way now: nothing that is known of either holds.
             locked(&self.selectors).remove(target);
+            self.pods.forget(target);
             locked(&self.kinds).remove(&(target.api_version.clone(), target.kind.clone()));
         }
         read
@@ -152,18 +172,22 @@ impl ScaleHandler {
         }
     }
 
-    async fn pods(&self, target: &TargetRef) -> Result<Vec<Instance>, ScaleError> {
+    async fn list(&self, target: &TargetRef) -> Result<Vec<Instance>, ScaleError> {
         let known = locked(&self.selectors).get(target).cloned();
         let selector = match known {
             Some(selector) => selector,
             None => self.read(target).await?.1.selector,
         };
         // What can't be selected isn't known.
-        let Some(selector) = selector else { return Ok(Vec::new()) };
+        let Some(selector) = selector else {
+            self.pods.forget(target);
+            return Ok(Vec::new());
+        };
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace(target));
         // From the API server's own memory: a look needn't be newer than the one after it will be.
         let parameters = ListParams::default().labels(&selector).match_any();
         let pods = pods.list(&parameters).await?;
+        self.pods.note(target, selector, &pods.items);
         Ok(pods.items.iter().map(instance).collect())
     }
 }
@@ -209,7 +233,7 @@ impl ResourceHandler for ScaleHandler {
     }
 
     fn instances<'a>(&'a self, target: &'a TargetRef) -> BoxFuture<'a, Result<Vec<Instance>, HandlerError>> {
-        Box::pin(async move { self.pods(target).await.map_err(|error| error.at("listing the pods of", target)) })
+        Box::pin(async move { self.list(target).await.map_err(|error| error.at("listing the pods of", target)) })
     }
 
     fn describe<'a>(&'a self, target: &'a TargetRef) -> BoxFuture<'a, Result<Value, HandlerError>> {

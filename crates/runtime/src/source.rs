@@ -11,13 +11,15 @@ mod prometheus;
 use std::sync::Arc;
 
 use setpoint::{BoxFuture, Instance, Metric, Sample, TargetRef};
+use tokio::time::Instant;
 
 pub(crate) use self::align::Aligned;
 pub use self::command::{Command, RunProgram};
 pub use self::fetch::{Fetch, FetchError};
 pub use self::fixed::{Fixed, fixed};
 pub use self::http::HttpJson;
-pub use self::prometheus::{Grid, PastError, Prometheus};
+pub use self::once::{CONCURRENCY, NO_TURN, once_each};
+pub use self::prometheus::{Grid, PastError, Prometheus, PrometheusServer};
 
 /// Reads metrics of one kind of source.
 pub trait Source: Send + Sync {
@@ -27,13 +29,14 @@ pub trait Source: Send + Sync {
     /// Whether it reads `metric`. The first of an engine's sources that does is asked.
     fn answers(&self, metric: &Metric) -> bool;
 
-    /// Whether it has to know the instances: then it is asked once they are known, for each workload apart; else for all
-    /// workloads of a tick at once, with no instances. Default: it hasn't.
+    /// Whether it has to know the instances: then it is asked once they are known, for each workload apart, and for all
+    /// its metrics at once; else for all workloads of a tick at once, with no instances. Default: it hasn't.
     fn needs_instances(&self) -> bool {
         false
     }
 
-    /// One answer a question, in order. What can't be read is [`Measured::Missing`] with the cause: never a zero, and
+    /// One answer a question, in order, at the earliest [`Question::until`] of them: what isn't answered then is missing,
+    /// and what is, isn't lost with it. What can't be read is [`Measured::Missing`] with the cause: never a zero, and
     /// never an earlier value.
     fn read<'a>(&'a self, questions: &'a [Question]) -> BoxFuture<'a, Vec<Measured>>;
 }
@@ -50,19 +53,28 @@ pub struct Question {
     pub metric: Arc<Metric>,
     /// The instances there are; empty for sources that needn't know.
     pub instances: Arc<[Instance]>,
+    /// When the answer is used at the latest, with whatever else was answered by then. None: whenever it comes.
+    pub until: Option<Instant>,
 }
 
 impl Question {
     /// `metric` of `target`, whose instances needn't be known.
     #[must_use]
     pub fn new(target: Arc<TargetRef>, metric: Arc<Metric>) -> Self {
-        Self { target, metric, instances: Arc::new([]) }
+        Self { target, metric, instances: Arc::new([]), until: None }
     }
 
     /// The same, with the instances there are.
     #[must_use]
     pub fn with_instances(mut self, instances: Arc<[Instance]>) -> Self {
         self.instances = instances;
+        self
+    }
+
+    /// The same, of use until then.
+    #[must_use]
+    pub const fn with_until(mut self, until: Instant) -> Self {
+        self.until = Some(until);
         self
     }
 }

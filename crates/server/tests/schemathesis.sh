@@ -9,11 +9,12 @@ folder=$(mktemp -d)
 cd "$folder"
 # Long enough to be told from a guess.
 export SETPOINT_TOKEN=for-schemathesis-alone
+: > "$folder/said"
 "$setpoint" serve --listen 127.0.0.1:0 --database "$folder/setpoint.db" --rate 100000 --interval 1s \
   --workload Deployment/default/nginx-deployment=2 2> "$folder/said" &
 server=$!
 trap 'kill "$server"; wait "$server" || true; rm -r "$folder"' EXIT
-for _ in $(seq 100); do
+for _ in $(seq 600); do
   address=$(sed -n 's/^listening on //p' "$folder/said")
   [ -n "$address" ] && break
   sleep 0.1

@@ -7,6 +7,8 @@ pub mod behavior_model;
 pub mod cluster;
 pub mod guests;
 pub mod hostile;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod laws;
 pub mod looks;
 #[cfg(feature = "cluster")]

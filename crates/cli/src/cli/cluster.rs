@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
 
-use super::{Cli, Command, LogFormat, PluginArguments, parse_time};
+use super::{Cli, Command, LogFormat, PluginArguments, PrometheusArguments, parse_time};
 
 /// The name under which kubectl finds this command as `kubectl setpoint`, and that under which it asks what can follow.
 const KUBECTL_PLUGIN: &str = "kubectl-setpoint";
@@ -118,9 +118,8 @@ pub(crate) struct ExplainArguments {
 /// Which recording.
 #[derive(Debug, Args)]
 pub(crate) struct RecordingArguments {
-    /// The Prometheus that is asked where a metric names none
-    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
-    pub(crate) prometheus: Option<String>,
+    #[command(flatten)]
+    pub(crate) prometheus: PrometheusArguments,
     /// How far back to begin
     #[arg(long, value_name = "TIME", default_value = "6h", value_parser = parse_time)]
     pub(crate) since: Duration,
@@ -216,9 +215,8 @@ pub(crate) struct ControllerArguments {
     /// The kubeconfig [default: $KUBECONFIG, ~/.kube/config, or the pod's service account]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) kubeconfig: Option<PathBuf>,
-    /// The Prometheus that is asked where a policy names none
-    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
-    pub(crate) prometheus: Option<String>,
+    #[command(flatten)]
+    pub(crate) prometheus: PrometheusArguments,
     /// Where states and the lease are kept [default: $POD_NAMESPACE, else `default`]
     #[arg(long, value_name = "NAMESPACE")]
     pub(crate) own_namespace: Option<String>,

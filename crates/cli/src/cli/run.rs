@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueHint};
 
-use super::{PluginArguments, parse_time};
+use super::{PluginArguments, PrometheusArguments, parse_time};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -40,9 +40,8 @@ pub(crate) struct RunArguments {
     /// How long a process may take to end once it was asked to
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
     pub(crate) grace: Duration,
-    /// The Prometheus that is asked where a metric names none
-    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
-    pub(crate) prometheus: Option<String>,
+    #[command(flatten)]
+    pub(crate) prometheus: PrometheusArguments,
     /// Serve Prometheus metrics at /metrics, and /healthz and /readyz, here [default: nowhere]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) metrics_address: Option<SocketAddr>,

@@ -10,6 +10,7 @@ use setpoint_runtime::source::{Fetch, Grid, Prometheus};
 
 use crate::cli::cluster::RecordingArguments;
 use crate::error::{BadInput, chain};
+use crate::live;
 use crate::progress::Progress;
 
 /// How long one answer may take, and how large it may be: a page of a query with many series.
@@ -48,7 +49,7 @@ impl Recording {
             return Err(BadInput::at("metrics", problem));
         }
         let fetch = Fetch::within(PATIENCE, BYTES).map_err(|error| BadInput::at("HTTP", chain(&error)))?;
-        let prometheus = Prometheus::new(fetch, arguments.prometheus.clone());
+        let prometheus = Prometheus::new(fetch, live::prometheus(&arguments.prometheus, PATIENCE, BYTES)?);
         let progress = Progress::new("reading Prometheus", queries.len(), arguments.json);
         let mut answers = BTreeMap::new();
         for (part, query) in queries.into_iter().enumerate() {

@@ -37,25 +37,51 @@ fn nobody_s_document_is_answered_with_the_kinds_that_are_known() {
 }
 
 #[test]
-fn an_hpa_s_selector_is_reported() {
-    let conversion = read(&json!({
-        "apiVersion": "autoscaling/v2",
-        "kind": "HorizontalPodAutoscaler",
-        "metadata": { "name": "web" },
-        "spec": {
-            "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" },
-            "maxReplicas": 10,
-            "metrics": [{ "type": "External", "external": {
-                "metric": { "name": "queue", "selector": { "matchLabels": { "app": "web" } } },
-                "target": { "type": "AverageValue", "averageValue": "4" },
-            } }],
-        },
-    }))
-    .expect("a good manifest");
-    assert!(!conversion.is_complete());
-    assert_eq!(conversion.notes[0].field, "spec.metrics[0].external.metric.selector");
+fn an_hpa_s_metrics_are_read_where_its_controller_reads_them() {
+    let identifier =
+        json!({ "name": "queue", "selector": { "matchLabels": { "app": "web" }, "matchExpressions": null } });
+    let target = json!({ "type": "AverageValue", "averageValue": "4" });
+    let manifest = |metrics: &serde_json::Value| {
+        json!({
+            "apiVersion": "autoscaling/v2",
+            "kind": "HorizontalPodAutoscaler",
+            "metadata": { "name": "web" },
+            "spec": {
+                "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" },
+                "maxReplicas": 10,
+                "metrics": metrics,
+            },
+        })
+    };
+    let metrics = json!([
+        { "type": "External", "external": { "metric": identifier, "target": target } },
+        { "type": "Resource", "resource": { "name": "cpu", "target": { "type": "Utilization", "averageUtilization": 50 } } },
+        { "type": "Pods", "pods": { "metric": { "name": "queue", "selector": null }, "target": target } },
+        { "type": "Object", "object": {
+            "metric": { "name": "rate" }, "target": target, "describedObject": { "kind": "Service", "name": "front" },
+        } },
+    ]);
+    let conversion = read(&manifest(&metrics)).expect("a good manifest");
+    assert!(conversion.is_complete() && conversion.notes.is_empty(), "{:?}", conversion.notes);
+    let sources: Vec<_> = conversion.policy.spec.metrics.iter().map(|metric| json!(metric.source)).collect();
+    let selector = json!({ "matchLabels": { "app": "web" } });
+    let object = json!({ "apiVersion": "v1", "kind": "Service", "name": "front" });
+    assert_eq!(
+        sources,
+        [
+            json!({ "external": { "metric": { "name": "queue", "selector": selector } } }),
+            json!(null),
+            json!({ "custom": { "metric": { "name": "queue" } } }),
+            json!({ "custom": { "metric": { "name": "rate" }, "describedObject": object } }),
+        ]
+    );
     assert_eq!(conversion.origin("spec.targetRef.name"), "spec.scaleTargetRef.name");
     assert_eq!(conversion.origin("spec.algorithm.config.tolerance"), "spec");
     assert_eq!(conversion.origin("spec.behavior.scaleUp"), "spec.behavior.scaleUp");
+    assert_eq!(conversion.origin("spec.metrics[3].source.custom"), "spec.metrics[3].object");
+    let wrong = json!([{ "type": "Pods", "pods": {
+        "metric": { "name": "queue", "selector": { "matchLabel": {} } }, "target": target,
+    } }]);
+    refused(&manifest(&wrong), "spec.metrics[0].pods.metric.selector.matchLabel", "did you mean `matchLabels`?");
     refused(&json!({ "apiVersion": "autoscaling/v2", "kind": "HPA" }), "kind", "must be HorizontalPodAutoscaler");
 }

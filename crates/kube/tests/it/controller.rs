@@ -41,7 +41,7 @@ impl Running {
             namespace,
             "states",
         )));
-        let controller = Controller::new(client.clone(), Some(namespace.to_owned()), engine);
+        let controller = Controller::new(client.clone(), Some(namespace.to_owned()), engine).expect("a controller");
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let ended = tokio::spawn(async move {
             controller.run(async { drop(stopped.await) }).await.expect("no watch ends");
@@ -223,7 +223,7 @@ async fn a_policy_waits_for_the_algorithm_it_names() {
     cluster.apply("waits", &workload("Deployment", "web", 2));
     cluster.apply("waits", &policy("web", "web", "").replace("max-ratio", "ours"));
     let engine = Engine::builder().source(queue(20.0));
-    let controller = Controller::new(client, Some("waits".to_owned()), engine);
+    let controller = Controller::new(client, Some("waits".to_owned()), engine).expect("a controller");
     let algorithms = controller.algorithms();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let ended = tokio::spawn(controller.run(async { drop(stopped.await) }));

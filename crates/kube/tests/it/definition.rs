@@ -74,3 +74,25 @@ async fn bad_policies_are_refused_with_a_message_that_says_why() {
     let explained = cluster.kubectl(&["explain", "scalingpolicy.spec.metrics.target"]).expect("it explains");
     assert!(explained.contains("averageValue") && explained.contains("a queue of so many a replica"), "{explained}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_examples_are_good_policies() {
+    let Some((cluster, _)) = cluster("examples").await else { return };
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/cluster");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let file = entry.expect("an entry").path();
+        let name = file.display().to_string();
+        let created = cluster.kubectl(&["-n", "examples", "create", "--dry-run=server", "-o", "json", "-f", &name]);
+        let created: Value = serde_json::from_str(&created.unwrap_or_else(|error| panic!("{error}"))).expect("JSON");
+        let metadata = json!({ "name": created["metadata"]["name"] });
+        let policy = json!({
+            "apiVersion": created["apiVersion"], "kind": created["kind"], "metadata": metadata, "spec": created["spec"],
+        });
+        if let Err(error) = setpoint::Policy::from_value(&policy) {
+            panic!("{name}: {error}");
+        }
+        count += 1;
+    }
+    assert!(count >= 3, "the examples moved");
+}

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use kube::{Client, Config};
 use setpoint_kube::{ConfigMapStore, Controller, Lease, LeaseConfig};
 use setpoint_runtime::source::fixed;
 use setpoint_runtime::{Engine, Measured};
 
 use setpoint_testkit::cluster::workload;
 
-use crate::{cluster, eventually};
+use crate::{as_deployed, cluster, eventually};
 
 const POLICY: &str = "apiVersion: setpoint.dev/v1alpha1
 kind: ScalingPolicy
@@ -24,16 +23,8 @@ spec:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_controller_needs_no_more_than_its_role_gives() {
-    let Some((cluster, _)) = cluster("setpoint-system").await else { return };
-    let deploy = |file: &str| std::fs::read_to_string(format!("{}/deploy/{file}", env!("CARGO_MANIFEST_DIR")));
-    cluster.kubectl_with(&["apply", "-f", "-"], &deploy("rbac.yaml").expect("a file")).expect("a role");
-    let token = cluster.kubectl(&["-n", "setpoint-system", "create", "token", "setpoint"]).expect("a token");
-    let mut config = Config::new(cluster.api().parse().expect("an address"));
-    config.accept_invalid_certs = true;
-    config.auth_info.token = Some(token.trim().to_owned().into());
-    let client = Client::try_from(config).expect("a client");
-
-    cluster.kubectl(&["create", "namespace", "role"]).expect("a namespace");
+    let Some((cluster, _)) = cluster("role").await else { return };
+    let client = as_deployed(cluster);
     cluster.apply("role", &workload("Deployment", "web", 1));
     cluster.apply("role", POLICY);
     let lease = Lease::new(client.clone(), LeaseConfig::new("setpoint-system", "setpoint", "one"));
@@ -44,7 +35,9 @@ async fn the_controller_needs_no_more_than_its_role_gives() {
         .store(Arc::new(ConfigMapStore::new(client.clone(), "setpoint-system", "setpoint")))
         .permit(Arc::new(lease.clone()));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let running = tokio::spawn(Controller::new(client, Some("role".into()), engine).run(async { drop(stopped.await) }));
+    let running = tokio::spawn(
+        Controller::new(client, Some("role".into()), engine).expect("a controller").run(async { drop(stopped.await) }),
+    );
     eventually("the count", "3", || cluster.field("role", "deployment/web", ".spec.replicas")).await;
     let ready = ".status.conditions[?(@.type==\"Ready\")].status";
     eventually("its status", "True", || cluster.field("role", "sp/web", ready)).await;

@@ -24,6 +24,16 @@ pub(super) enum Asked {
     Nowhere,
 }
 
+impl Asked {
+    /// The source that is asked once the instances are known, if that is the way.
+    pub(super) const fn apart(&self) -> Option<usize> {
+        match self {
+            Self::Apart { source } => Some(*source),
+            Self::Together { .. } | Self::Nowhere => None,
+        }
+    }
+}
+
 /// Looks at all that are `due`. Returns when the last of the looks has ended.
 pub(super) async fn run(shared: Arc<Shared>, due: Vec<(Instant, Arc<str>)>) {
     // Those that were let go since are not there any more.
@@ -88,24 +98,27 @@ fn ask(shared: &Arc<Shared>, source: usize, questions: Vec<Question>) -> Answers
         if questions.is_empty() {
             return Arc::from([]);
         }
-        Arc::from(read(&shared, source, &questions).await)
+        Arc::from(read(&shared, source, questions).await)
     }
     .boxed()
     .shared()
 }
 
 /// What a source answers in time: one answer a question, whatever it does.
-pub(super) async fn read(shared: &Shared, source: usize, questions: &[Question]) -> Vec<Measured> {
+pub(super) async fn read(shared: &Shared, source: usize, questions: Vec<Question>) -> Vec<Measured> {
     let source = &shared.sources[source];
-    let began = Instant::now();
-    let mut answers = match tokio::time::timeout(shared.timeout, source.read(questions)).await {
+    let now = Instant::now();
+    // A little before all is lost: what was answered by then is handed over.
+    let until = now + shared.timeout.mul_f64(0.9);
+    let questions: Vec<Question> = questions.into_iter().map(|asked| asked.with_until(until)).collect();
+    let mut answers = match tokio::time::timeout_at(now + shared.timeout, source.read(&questions)).await {
         Ok(answers) => answers,
         Err(_) => {
             let text = format!("{} did not answer within {:?}", source.name(), shared.timeout);
             vec![Measured::Missing(text); questions.len()]
         }
     };
-    let took = began.elapsed();
+    let took = now.elapsed();
     shared.listeners.iter().for_each(|listener| listener.asked(source.name(), questions.len(), took));
     if answers.len() != questions.len() {
         // Which answer is whose can't be known.

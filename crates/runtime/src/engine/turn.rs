@@ -1,13 +1,14 @@
 //! One look, step by step.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::future::Future;
 use std::sync::Arc;
 
-use futures::future::{join_all, try_join};
+use futures::future::{join, join_all, try_join};
 use setpoint::{
-    Action, Decision, Instance, Metric, Observation, Reading, ReasonRecord, ReplicaCount, ResourceHandler, Samples,
-    Target, Timestamp, Trace, Update,
+    Action, Decision, Instance, Observation, Reading, ReasonRecord, ReplicaCount, ResourceHandler, Samples, Target,
+    Timestamp, Trace, Update,
 };
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Instant;
@@ -168,21 +169,33 @@ impl Turn {
     }
 
     async fn readings(&self, seen: &Seen) -> Vec<Measured> {
-        join_all(self.asked.iter().zip(&self.plan.metrics).map(|(asked, metric)| self.reading(asked, metric, seen)))
-            .await
+        let apart: BTreeSet<usize> = self.asked.iter().filter_map(Asked::apart).collect();
+        // A source is asked for all its metrics at once: it may need one answer for several.
+        let apart = join_all(apart.into_iter().map(|source| self.ask_apart(source, seen)));
+        let together = join_all(self.asked.iter().map(|asked| async move {
+            match asked {
+                Asked::Together { answers, place } => Some(answers.clone().await[*place].clone()),
+                Asked::Apart { .. } => None,
+                Asked::Nowhere => Some(Measured::Missing("nothing here reads such a metric".to_owned())),
+            }
+        }));
+        let (mut readings, apart) = join(together, apart).await;
+        for (place, measured) in apart.into_iter().flatten() {
+            readings[place] = Some(measured);
+        }
+        readings.into_iter().map(|reading| reading.expect("each metric is asked for in one way")).collect()
     }
 
-    async fn reading(&self, asked: &Asked, metric: &Arc<Metric>, seen: &Seen) -> Measured {
-        match asked {
-            Asked::Together { answers, place } => answers.clone().await[*place].clone(),
-            Asked::Apart { source } => {
-                let question = Question::new(Arc::clone(&self.plan.target), Arc::clone(metric))
-                    .with_instances(Arc::clone(&seen.instances));
-                let mut answers = ticks::read(&self.shared, *source, &[question]).await;
-                answers.pop().expect("one answer a question")
-            }
-            Asked::Nowhere => Measured::Missing("nothing here reads such a metric".to_owned()),
-        }
+    /// What `source` says of those metrics that are for it, each with its place.
+    async fn ask_apart(&self, source: usize, seen: &Seen) -> Vec<(usize, Measured)> {
+        let places: Vec<usize> =
+            (0..self.asked.len()).filter(|&place| self.asked[place].apart() == Some(source)).collect();
+        let question = |&place: &usize| {
+            Question::new(Arc::clone(&self.plan.target), Arc::clone(&self.plan.metrics[place]))
+                .with_instances(Arc::clone(&seen.instances))
+        };
+        let answers = ticks::read(&self.shared, source, places.iter().map(question).collect()).await;
+        places.into_iter().zip(answers).collect()
     }
 
     fn decide(

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use reqwest::{Client, RequestBuilder, Response, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, Response, redirect};
 
 /// Asks servers. Cheap to clone: clones share connections.
 #[derive(Clone, Debug)]
@@ -13,10 +13,20 @@ pub struct Fetch {
     bytes: usize,
 }
 
-/// No client can be made: the machine's root certificates can't be had.
+/// Why no client can be made.
 #[derive(Debug, thiserror::Error)]
-#[error("no HTTP client can be made here")]
-pub struct FetchError(#[from] reqwest::Error);
+#[non_exhaustive]
+pub enum FetchError {
+    /// The machine's root certificates can't be had.
+    #[error("no HTTP client can be made here")]
+    Client(#[from] reqwest::Error),
+    /// What is to be trusted is no certificate.
+    #[error("these are no PEM certificates")]
+    Certificates(#[source] reqwest::Error),
+    /// What is to be trusted is nothing.
+    #[error("there is no certificate in it: it has none that begins with -----BEGIN CERTIFICATE-----")]
+    NoCertificate,
+}
 
 impl Fetch {
     /// How long a request may take, by default: less than a step of a look may.
@@ -40,24 +50,62 @@ impl Fetch {
     ///
     /// [`FetchError`].
     pub fn within(timeout: Duration, bytes: usize) -> Result<Self, FetchError> {
+        Self::of(Self::client(timeout), bytes)
+    }
+
+    /// Asks with the default limits, and trusts only servers with a certificate of these authorities: `pem` is what a CA
+    /// file holds.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError`].
+    pub fn trusting(pem: &[u8]) -> Result<Self, FetchError> {
+        Self::trusting_within(pem, Self::TIMEOUT, Self::BYTES)
+    }
+
+    /// The same within these limits.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError`].
+    pub fn trusting_within(pem: &[u8], timeout: Duration, bytes: usize) -> Result<Self, FetchError> {
+        let authorities = Certificate::from_pem_bundle(pem).map_err(FetchError::Certificates)?;
+        if authorities.is_empty() {
+            return Err(FetchError::NoCertificate);
+        }
+        Self::of(Self::client(timeout).tls_certs_only(authorities), bytes)
+    }
+
+    fn client(timeout: Duration) -> ClientBuilder {
         // One that is there already, of whoever embeds this, is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
+        Client::builder()
             .timeout(timeout)
             .redirect(redirect::Policy::none())
             .user_agent(concat!("setpoint/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { client, bytes })
     }
 
-    /// What a GET of `url` answers, or why it doesn't, in words.
-    pub(super) async fn get(&self, url: &str) -> Result<Vec<u8>, String> {
+    fn of(client: ClientBuilder, bytes: usize) -> Result<Self, FetchError> {
+        Ok(Self { client: client.build()?, bytes })
+    }
+
+    /// What a GET of `url` answers with a status of success, or why it doesn't, in words.
+    ///
+    /// # Errors
+    ///
+    /// The cause that a person can do something about, without the address.
+    pub async fn get(&self, url: &str) -> Result<Vec<u8>, String> {
         self.send(self.client.get(url)).await
     }
 
-    /// What a POST of `form` to `url` answers, or why it doesn't, in words.
-    pub(super) async fn post(&self, url: &str, form: &[(&str, &str)]) -> Result<Vec<u8>, String> {
-        self.send(self.client.post(url).form(form)).await
+    /// What a POST of `form` to `url` answers, or why it doesn't, in words. A `token` says who asks.
+    pub(super) async fn post(&self, url: &str, token: Option<&str>, form: &[(&str, &str)]) -> Result<Vec<u8>, String> {
+        let request = self.client.post(url).form(form);
+        self.send(match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        })
+        .await
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Vec<u8>, String> {

@@ -4,7 +4,7 @@ use serde_json::Value;
 use setpoint::{BoxFuture, HttpQuery, Metric, MetricSource};
 
 use super::fetch::Fetch;
-use super::once::once_each;
+use super::once::{NO_TURN, once_each};
 use super::{Measured, Question, Source};
 
 /// Reads metrics with an `http` source: a GET, JSON, and in it a number, or a number as text. Each address is asked once a
@@ -46,17 +46,27 @@ impl Source for HttpJson {
     fn read<'a>(&'a self, questions: &'a [Question]) -> BoxFuture<'a, Vec<Measured>> {
         Box::pin(async move {
             let urls = questions.iter().filter_map(|asked| Some(query(&asked.metric)?.url.clone())).collect();
-            let answers = once_each(urls, |url: String| async move { self.ask(&url).await }).await;
+            let until = questions.iter().filter_map(|asked| asked.until).min();
+            let ask = |url: String| async move { self.ask(&url).await };
+            let answers = once_each(urls, until, |url| server_of(url).to_owned(), ask).await;
             let reading = |asked: &Question| match query(&asked.metric) {
                 None => Measured::Missing("it has no address".to_owned()),
-                Some(query) => match &answers[&query.url] {
-                    Ok(document) => number_at(document, &query.pointer),
-                    Err(problem) => Measured::Missing(problem.clone()),
+                Some(query) => match answers.get(&query.url) {
+                    Some(Ok(document)) => number_at(document, &query.pointer),
+                    Some(Err(problem)) => Measured::Missing(problem.clone()),
+                    None => Measured::Missing(NO_TURN.to_owned()),
                 },
             };
             questions.iter().map(reading).collect()
         })
     }
+}
+
+/// `http://queue:8080` of `http://queue:8080/depth`.
+fn server_of(url: &str) -> &str {
+    let begins = url.find("://").map_or(0, |colon| colon + 3);
+    let ends = url[begins..].find(['/', '?', '#']).map_or(url.len(), |length| begins + length);
+    &url[..ends]
 }
 
 /// The number in `document` that a JSON Pointer leads to.

@@ -5,22 +5,81 @@ use std::hash::Hash;
 
 use futures::StreamExt as _;
 use futures::stream;
+use tokio::time::{Instant, timeout_at};
 
-/// How many are asked at once.
-const CONCURRENCY: usize = 16;
+/// How many are asked at once of one server.
+pub const CONCURRENCY: usize = 16;
+
+/// Why there is no answer of something that isn't among the answers.
+pub const NO_TURN: &str = "it did not answer within this look's time, or its turn did not come";
 
 /// What `ask` says of each of `things`, asked once for those that are the same.
-pub(super) async fn once_each<T, A, F>(mut things: Vec<T>, ask: impl Fn(T) -> F) -> HashMap<T, A>
+///
+/// [`CONCURRENCY`] of those with the same `server` are asked at once, so that a slow one stands in no other's way. Each is
+/// asked only when its turn comes: the time that `ask` allows begins then. Those that haven't answered at the time
+/// `until` aren't among the answers; what was answered before is.
+pub async fn once_each<T, S, A, F>(
+    mut things: Vec<T>,
+    until: Option<Instant>,
+    server: impl Fn(&T) -> S,
+    ask: impl Fn(T) -> F,
+) -> HashMap<T, A>
 where
     T: Clone + Eq + Hash + Ord,
+    S: Eq + Hash,
     F: Future<Output = A>,
 {
     things.sort_unstable();
     things.dedup();
-    let asked = things.into_iter().map(|thing| {
+    let mut queues: HashMap<S, Vec<_>> = HashMap::new();
+    for thing in things {
         let answer = ask(thing.clone());
-        async move { (thing, answer.await) }
-    });
+        queues.entry(server(&thing)).or_default().push(async move { (thing, answer.await) });
+    }
     // Collected first: a stream of borrowing closures is not known to be `Send`.
-    stream::iter(asked.collect::<Vec<_>>()).buffer_unordered(CONCURRENCY).collect().await
+    let queues = queues.into_values().map(|queue| stream::iter(queue).buffer_unordered(CONCURRENCY));
+    let mut coming = stream::select_all(queues.collect::<Vec<_>>());
+    let mut answers = HashMap::new();
+    let all = async {
+        while let Some((thing, answer)) = coming.next().await {
+            answers.insert(thing, answer);
+        }
+    };
+    match until {
+        None => all.await,
+        // What came until then is all there is.
+        Some(until) => drop(timeout_at(until, all).await),
+    }
+    answers
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_slow_take_nothing_from_the_others() {
+        let asked = AtomicUsize::new(0);
+        let ask = |(server, thing): (u8, usize)| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            async move {
+                // The first server never answers before its own time is up, the second at once.
+                let takes = Duration::from_secs(if server == 0 { 60 } else { 0 });
+                (tokio::time::timeout(Duration::from_secs(4), tokio::time::sleep(takes)).await.is_ok(), thing)
+            }
+        };
+        let of = |server: u8, count: usize| (0..count).map(move |thing| (server, thing));
+        let things: Vec<_> = of(0, 20).chain(of(1, 40)).chain(of(1, 40)).collect();
+        let until = Some(Instant::now() + Duration::from_secs(5));
+        let answers = once_each(things, until, |(server, _)| *server, ask).await;
+        assert_eq!(asked.load(Ordering::SeqCst), 60, "each once");
+        let answered =
+            |server, well| answers.iter().filter(|((of, _), (answer, _))| *of == server && *answer == well).count();
+        assert_eq!(answered(1, true), 40);
+        assert_eq!(answered(0, false), CONCURRENCY, "these had their time, and the other 4 none");
+        assert_eq!(answers.len(), 40 + CONCURRENCY);
+    }
 }

@@ -277,3 +277,53 @@ async fn algorithms_can_come_while_it_runs() {
     run_for(&engine, 1).await;
     assert_eq!((pools.replicas("a"), pools.replicas("b")), (7, 7));
 }
+
+/// Counts how often it is asked, and needs to know the instances.
+#[derive(Debug, Default)]
+struct Rounds(std::sync::Mutex<Vec<(usize, usize)>>);
+
+impl setpoint_runtime::Source for Rounds {
+    fn name(&self) -> &'static str {
+        "rounds"
+    }
+
+    fn answers(&self, metric: &setpoint::Metric) -> bool {
+        metric.name.starts_with("round")
+    }
+
+    fn needs_instances(&self) -> bool {
+        true
+    }
+
+    fn read<'a>(&'a self, asked: &'a [setpoint_runtime::Question]) -> setpoint::BoxFuture<'a, Vec<Measured>> {
+        self.0.lock().expect("whole").push((asked.len(), asked[0].instances.len()));
+        let number = |name: &str| Measured::Value(name.trim_start_matches("round").parse().expect("a number"));
+        Box::pin(std::future::ready(asked.iter().map(|asked| number(&asked.metric.name)).collect()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_knows_instances_is_asked_once_a_look_for_all_its_metrics() {
+    let pools = Pools::new(&[("a", 2)]);
+    let rounds = Arc::new(Rounds::default());
+    let (builder, queue) = engine(&pools, 8.0);
+    drop(queue);
+    let engine = builder.source(Arc::<Rounds>::clone(&rounds)).build();
+    let mut policy = policy();
+    let target_value = policy.metrics[0].target;
+    policy.metrics = ["round1", "queue", "round2", "lost"].map(|name| setpoint::Metric::new(name, target_value)).into();
+    for metric in policy.metrics.iter_mut().filter(|metric| metric.name.starts_with("round")) {
+        // So that the first source, which answers for what has none, doesn't.
+        metric.source = Some(setpoint::MetricSource::Prometheus(setpoint::PrometheusQuery::new("up")));
+    }
+    engine.add("a", &policy, target("a")).expect("the first");
+    run_for(&engine, 1).await;
+    let look = engine.last("a").expect("looked at");
+    let readings: Vec<_> = look.readings.iter().map(|(name, reading)| (name.as_str(), reading.usable())).collect();
+    assert_eq!(
+        readings,
+        [("round1", Some(1.0)), ("queue", Some(8.0)), ("round2", Some(2.0)), ("lost", None)],
+        "each in its place"
+    );
+    assert_eq!(*rounds.0.lock().expect("whole"), [(2, 2)]);
+}

@@ -92,15 +92,15 @@ impl Prometheus {
         grid: Grid,
         mut progress: impl FnMut(usize),
     ) -> Result<Vec<Measured>, PastError> {
-        let server = query.server.as_ref().or(self.server.as_ref()).ok_or(PastError::NoServer)?;
-        let url = format!("{}/api/v1/query_range", server.trim_end_matches('/'));
+        let server = self.address(query).ok_or(PastError::NoServer)?;
+        let token = self.token().await;
         let failed = |problem| PastError::Unanswered { server: without_secrets(server), problem };
         let mut readings = Vec::with_capacity(grid.points);
         for page in grid.pages(Self::PAGE) {
             let (start, end) = (seconds(page.at(0)), seconds(page.at(page.points - 1)));
             let step = seconds(Timestamp::from_millis(i64::try_from(grid.step_ms).unwrap_or(i64::MAX)));
             let form = [("query", &*query.query), ("start", &start), ("end", &end), ("step", &step)];
-            let body = self.fetch.post(&url, &form).await.map_err(failed)?;
+            let body = self.post(server, "query_range", &token, &form).await.map_err(failed)?;
             readings.extend(read(&body, page).map_err(failed)?);
             progress(readings.len());
         }
@@ -156,7 +156,7 @@ fn read(body: &[u8], page: Grid) -> Result<Vec<Measured>, String> {
     }
     let reading = |(series, text): (usize, String)| match series {
         0 => Measured::Missing(NOTHING.to_owned()),
-        1 => number(&text),
+        1 => number(&text).map_or_else(|problem| problem, Measured::Value),
         series => several(series),
     };
     Ok(samples.into_iter().map(reading).collect())

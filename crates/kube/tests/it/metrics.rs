@@ -1,0 +1,285 @@
+//! Metrics that the cluster tells: by its metrics APIs, and by its pods.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use kube::Client;
+use serde_json::{Value, json};
+use setpoint_kube::{Controller, PodAddresses};
+use setpoint_runtime::Engine;
+use setpoint_testkit::cluster::{Cluster, workload};
+use setpoint_testkit::http::{Answer, Asked, Server};
+use tokio::task::JoinHandle;
+
+use crate::{as_deployed, cluster, eventually};
+
+const SPACE: &str = "measured";
+
+/// The pods that are measured, by the workload's label.
+type Known = Arc<Mutex<BTreeMap<String, Vec<String>>>>;
+
+/// The time as the APIs write it.
+fn now() -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    jiff::Timestamp::from_second(since.as_secs().try_into().expect("in range")).expect("in range").to_string()
+}
+
+fn pod_metrics(pods: &[String], cpu: &str) -> Value {
+    let pod = |name: &String| {
+        json!({
+            "metadata": { "name": name, "namespace": SPACE }, "timestamp": now(), "window": "1s",
+            "containers": [{ "name": "main", "usage": { "cpu": cpu, "memory": "1Mi" } }],
+        })
+    };
+    let items: Vec<Value> = pods.iter().map(pod).collect();
+    json!({ "kind": "PodMetricsList", "apiVersion": "metrics.k8s.io/v1beta1", "metadata": {}, "items": items })
+}
+
+fn custom(kind: &str, names: &[String], value: &str) -> Value {
+    let item = |name: &String| {
+        let object = json!({ "kind": kind, "name": name, "namespace": SPACE, "apiVersion": "v1" });
+        json!({ "describedObject": object, "metric": { "name": "any" }, "timestamp": now(), "value": value })
+    };
+    let items: Vec<Value> = names.iter().map(item).collect();
+    json!({ "kind": "MetricValueList", "apiVersion": "custom.metrics.k8s.io/v1beta2", "metadata": {}, "items": items })
+}
+
+fn external(values: &[&str], at: &str) -> Value {
+    let item = |value: &&str| json!({ "metricName": "any", "metricLabels": {}, "timestamp": at, "value": value });
+    let items: Vec<Value> = values.iter().map(item).collect();
+    json!({
+        "kind": "ExternalMetricValueList", "apiVersion": "external.metrics.k8s.io/v1beta1", "metadata": {}, "items": items,
+    })
+}
+
+/// What serves all three APIs.
+fn answer(asked: &Asked, known: &Known) -> Answer {
+    // The API server writes addresses anew: `*` and blanks come in another form than they were sent in.
+    let target = asked.target.replace("%2A", "*").replace('+', "%20");
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let Some(rest) = path.strip_prefix("/apis/") else { return Answer::Body(404, String::new()) };
+    let parts: Vec<&str> = rest.split('/').collect();
+    let of = |app: &str| known.lock().expect("whole").get(app).cloned().unwrap_or_default();
+    let selects = |app: &str| query.contains(&format!("labelSelector=app%3D{app}"));
+    let body = match parts[..] {
+        [group, version] => json!({
+            "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": format!("{group}/{version}"), "resources": [],
+        }),
+        ["metrics.k8s.io", _, "namespaces", space, "pods"] => {
+            let app = ["cpu", "unsaid", "part", "free"].into_iter().find(|app| space == SPACE && selects(app));
+            pod_metrics(&app.map(of).unwrap_or_default(), "200m")
+        }
+        ["custom.metrics.k8s.io", _, "namespaces", SPACE, "pods", "*", "depth"] if selects("depth") => {
+            custom("Pod", &of("depth"), "12")
+        }
+        ["custom.metrics.k8s.io", _, "namespaces", SPACE, "services", "front", "rate"]
+            if query == "metricLabelSelector=verb%3DGET" =>
+        {
+            custom("Service", &["front".to_owned()], "900")
+        }
+        ["external.metrics.k8s.io", _, "namespaces", SPACE, "jobs"]
+            if query == "labelSelector=queue%20in%20%28a%2Cb%29" =>
+        {
+            external(&["10", "14500m"], &now())
+        }
+        ["external.metrics.k8s.io", _, "namespaces", SPACE, "nothing"] => external(&[], ""),
+        ["external.metrics.k8s.io", _, "namespaces", SPACE, "old"] => external(&["7"], "2026-01-01T00:00:00Z"),
+        _ => {
+            let status = json!({
+                "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 500, "message": "the adapter is ill",
+            });
+            return Answer::Body(500, status.to_string());
+        }
+    };
+    Answer::ok(body.to_string())
+}
+
+/// Has the API server pass the three APIs on to a server of this test, and forget that when it is done.
+struct Apis<'a> {
+    cluster: &'a Cluster,
+    server: Server,
+}
+
+const APIS: [(&str, &str); 3] =
+    [("metrics.k8s.io", "v1beta1"), ("custom.metrics.k8s.io", "v1beta2"), ("external.metrics.k8s.io", "v1beta1")];
+
+impl<'a> Apis<'a> {
+    fn serve(cluster: &'a Cluster, known: &Known) -> Self {
+        let known = Arc::clone(known);
+        let server = Server::start_tls(move |asked| answer(asked, &known));
+        let port = server.port();
+        let service = format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: apis}}\n\
+             spec: {{type: ExternalName, externalName: localhost, ports: [{{port: {port}}}]}}\n"
+        );
+        cluster.apply(SPACE, &service);
+        for (group, version) in APIS {
+            let api = json!({
+                "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
+                "metadata": { "name": format!("{version}.{group}") },
+                "spec": {
+                    "group": group, "version": version, "groupPriorityMinimum": 100, "versionPriority": 100,
+                    "insecureSkipTLSVerify": true, "service": { "name": "apis", "namespace": SPACE, "port": port },
+                },
+            });
+            cluster.kubectl_with(&["apply", "-f", "-"], &api.to_string()).expect("an API");
+            let name = format!("apiservice/{version}.{group}");
+            cluster.kubectl(&["wait", "--for=condition=Available", &name, "--timeout=60s"]).expect("it is served");
+        }
+        Self { cluster, server }
+    }
+}
+
+impl Drop for Apis<'_> {
+    fn drop(&mut self) {
+        for (group, version) in APIS {
+            if let Err(error) = self.cluster.kubectl(&["delete", "apiservice", &format!("{version}.{group}")]) {
+                eprintln!("an API stays: {error}");
+            }
+        }
+    }
+}
+
+fn policy(name: &str, kind: &str, metric: &Value) -> String {
+    json!({
+        "apiVersion": "setpoint.dev/v1alpha1", "kind": "ScalingPolicy", "metadata": { "name": name },
+        "spec": {
+            "targetRef": { "apiVersion": "apps/v1", "kind": kind, "name": name },
+            "maxReplicas": 10, "interval": "1s", "metrics": [metric], "algorithm": { "name": "hpa" },
+        },
+    })
+    .to_string()
+}
+
+/// The controller, until it is told to end.
+fn run(client: Client, space: &str, addresses: PodAddresses) -> (tokio::sync::oneshot::Sender<()>, JoinHandle<()>) {
+    let controller = Controller::asking_pods_at(addresses, client, Some(space.to_owned()), Engine::builder());
+    let controller = controller.expect("a controller");
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let ended = tokio::spawn(async move {
+        controller.run(async { drop(stopped.await) }).await.expect("no watch ends");
+    });
+    (stop, ended)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_metrics_apis_are_read_and_what_they_don_t_tell_is_no_zero() {
+    let Some((cluster, _)) = cluster(SPACE).await else { return };
+    let metric = |kind: &str, name: &str, target: Value, source: Value| json!({ "name": name, "type": kind, "target": target, "source": source });
+    let percent = json!({ "utilization": 50 });
+    let custom = |name: &str| json!({ "custom": { "metric": { "name": name } } });
+    let external = |name: &str| json!({ "external": { "metric": { "name": name } } });
+    let object = json!({ "custom": {
+        "metric": { "name": "rate", "selector": { "matchLabels": { "verb": "GET" } } },
+        "describedObject": { "apiVersion": "v1", "kind": "Service", "name": "front" },
+    } });
+    let jobs = json!({ "external": { "metric": { "name": "jobs", "selector": { "matchExpressions": [
+        { "key": "queue", "operator": "In", "values": ["a", "b"] },
+    ] } } } });
+    // Each from 2, of which both are measured; what comes later isn't, and counts as idle on the way up.
+    let average = |value: i64| json!({ "averageValue": value });
+    let part = json!({
+        "name": "cpu", "type": "ContainerResource", "container": "main", "target": percent,
+        "source": { "resource": { "name": "cpu", "container": "main" } },
+    });
+    let cases = [
+        // 200 of 100 thousandths: 200 % against 50 %.
+        ("cpu", metric("Resource", "cpu", percent.clone(), json!({ "resource": { "name": "cpu" } })), Ok("8")),
+        ("unsaid", json!({ "name": "cpu", "type": "Resource", "target": percent }), Ok("8")),
+        ("part", part, Ok("8")),
+        ("depth", metric("Pods", "depth", average(4), custom("depth")), Ok("6")),
+        ("rate", metric("Object", "rate", average(300), object), Ok("3")),
+        ("jobs", metric("External", "jobs", average(5), jobs), Ok("5")),
+        (
+            "free",
+            metric("Resource", "cpu", percent, json!({ "resource": { "name": "cpu" } })),
+            Err("has no request for cpu"),
+        ),
+        ("ill", metric("External", "ill", average(5), external("ill")), Err("the adapter is ill")),
+        ("nothing", metric("External", "nothing", average(5), external("nothing")), Err("has no series of it")),
+        ("old", metric("External", "old", average(5), external("old")), Err("more than 5m")),
+        ("lost", metric("Pods", "lost", average(4), custom("lost")), Err("the adapter is ill")),
+    ];
+    let known = Known::default();
+    let requests = "resources: {requests: {cpu: 100m}}";
+    for (name, metric, _) in &cases {
+        let manifest = workload("Deployment", name, 2);
+        let manifest = if *name == "free" {
+            manifest
+        } else {
+            manifest.replace("image: none", &format!("image: none, {requests}"))
+        };
+        cluster.apply(SPACE, &manifest);
+        cluster.apply(SPACE, &policy(name, "Deployment", metric));
+    }
+    for (name, _, _) in &cases {
+        eventually(name, "2", || cluster.field(SPACE, &format!("deployment/{name}"), ".status.readyReplicas")).await;
+        let selector = format!("app={name}");
+        let pods =
+            cluster.kubectl(&["-n", SPACE, "get", "pods", "-l", &selector, "-o", "jsonpath={.items[*].metadata.name}"]);
+        let pods = pods.expect("a list").split_whitespace().map(ToOwned::to_owned).collect();
+        known.lock().expect("whole").insert((*name).to_owned(), pods);
+    }
+    let apis = Apis::serve(cluster, &known);
+    let client = as_deployed(cluster);
+    let (stop, ended) = run(client, SPACE, PodAddresses::default());
+    for (name, _, want) in &cases {
+        let replicas = || cluster.field(SPACE, &format!("deployment/{name}"), ".spec.replicas");
+        let status = |path: &str| cluster.field(SPACE, &format!("sp/{name}"), path);
+        match want {
+            Ok(count) => {
+                eventually(name, count, replicas).await;
+                eventually(name, "True", || status(".status.conditions[?(@.type==\"MetricsAvailable\")].status")).await;
+            }
+            Err(text) => {
+                let message = || status(".status.conditions[?(@.type==\"MetricsAvailable\")].message");
+                eventually(name, "true", || message().contains(text).to_string()).await;
+                assert_eq!(replicas(), "2", "{name}: {}", message());
+            }
+        }
+    }
+    for (name, _, want) in &cases {
+        let replicas = cluster.field(SPACE, &format!("deployment/{name}"), ".spec.replicas");
+        assert_eq!(replicas, want.unwrap_or("2"), "{name} stays");
+    }
+    assert!(apis.server.asked().len() > cases.len());
+    drop(stop);
+    ended.await.expect("it ends well");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pods_are_asked_themselves() {
+    let Some((cluster, client)) = cluster("scraped").await else { return };
+    cluster.apply("scraped", &workload("StatefulSet", "llm", 2));
+    let source = json!({ "pods": { "preset": "vllm-waiting", "labels": { "model_name": "a" } } });
+    let metric = json!({ "name": "waiting", "type": "Pods", "target": { "averageValue": 2 }, "source": source });
+    cluster.apply("scraped", &policy("llm", "StatefulSet", &metric));
+    eventually("the pods", "2", || cluster.field("scraped", "statefulset/llm", ".status.readyReplicas")).await;
+    let page = |waiting: u32| {
+        move |asked: &Asked| {
+            assert_eq!(asked.target, "/metrics");
+            Answer::ok(format!(
+                "# TYPE vllm:num_requests_waiting gauge\nvllm:num_requests_waiting{{model_name=\"a\"}} {waiting}\n\
+                 vllm:num_requests_waiting{{model_name=\"b\"}} 100\n"
+            ))
+        }
+    };
+    let servers = [Server::start(page(4)), Server::start(page(6))];
+    // Those that come later can't be read.
+    let addresses: BTreeMap<String, String> =
+        servers.iter().enumerate().map(|(index, server)| (format!("llm-{index}"), server.address())).collect();
+    let addresses = PodAddresses::elsewhere(move |pod| {
+        assert_eq!((pod.namespace, pod.port), ("scraped", 8000));
+        addresses.get(pod.name).cloned()
+    });
+    let (stop, ended) = run(client, "scraped", addresses);
+    let status = |path: &str| cluster.field("scraped", "sp/llm", path);
+    // 10 wait, 2 for each: 5, and those that can't be read change nothing.
+    eventually("the count", "5", || cluster.field("scraped", "statefulset/llm", ".spec.replicas")).await;
+    eventually("the new pods", "5", || cluster.field("scraped", "statefulset/llm", ".status.readyReplicas")).await;
+    eventually("what is current", "5", || status(".status.currentReplicas")).await;
+    assert_eq!(status(".status.readings[0].value"), "5", "the mean of those that were read");
+    assert_eq!(cluster.field("scraped", "statefulset/llm", ".spec.replicas"), "5");
+    drop(stop);
+    ended.await.expect("it ends well");
+}
