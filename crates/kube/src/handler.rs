@@ -152,7 +152,7 @@ impl ScaleHandler {
         }
     }
 
-    async fn pods(&self, target: &TargetRef) -> Result<Vec<Instance>, ScaleError> {
+    async fn pods(&self, target: &TargetRef) -> Result<Vec<Pod>, ScaleError> {
         let known = locked(&self.selectors).get(target).cloned();
         let selector = match known {
             Some(selector) => selector,
@@ -163,8 +163,7 @@ impl ScaleHandler {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace(target));
         // From the API server's own memory: a look needn't be newer than the one after it will be.
         let parameters = ListParams::default().labels(&selector).match_any();
-        let pods = pods.list(&parameters).await?;
-        Ok(pods.items.iter().map(instance).collect())
+        Ok(pods.list(&parameters).await?.items)
     }
 }
 
@@ -209,7 +208,10 @@ impl ResourceHandler for ScaleHandler {
     }
 
     fn instances<'a>(&'a self, target: &'a TargetRef) -> BoxFuture<'a, Result<Vec<Instance>, HandlerError>> {
-        Box::pin(async move { self.pods(target).await.map_err(|error| error.at("listing the pods of", target)) })
+        Box::pin(async move {
+            let pods = self.pods(target).await.map_err(|error| error.at(LISTING, target))?;
+            Ok(pods.iter().map(instance).collect())
+        })
     }
 
     fn describe<'a>(&'a self, target: &'a TargetRef) -> BoxFuture<'a, Result<Value, HandlerError>> {
@@ -222,7 +224,20 @@ impl ResourceHandler for ScaleHandler {
             described.await.map_err(|error: ScaleError| error.at("reading", target))
         })
     }
+
+    fn describe_instances<'a>(&'a self, target: &'a TargetRef) -> BoxFuture<'a, Result<Vec<Value>, HandlerError>> {
+        Box::pin(async move {
+            let described = async {
+                let pods = self.pods(target).await?.into_iter();
+                Ok(pods.map(serde_json::to_value).collect::<Result<_, _>>().map_err(kube::Error::SerdeError)?)
+            };
+            described.await.map_err(|error: ScaleError| error.at(LISTING, target))
+        })
+    }
 }
+
+/// What was tried where pods can't be had.
+const LISTING: &str = "listing the pods of";
 
 pub(crate) fn namespace(target: &TargetRef) -> &str {
     target.namespace.as_deref().unwrap_or("default")

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use reqwest::{Client, RequestBuilder, Response, redirect};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, redirect};
 
 /// Asks servers. Cheap to clone: clones share connections.
 #[derive(Clone, Debug)]
@@ -40,14 +40,38 @@ impl Fetch {
     ///
     /// [`FetchError`].
     pub fn within(timeout: Duration, bytes: usize) -> Result<Self, FetchError> {
+        let client = Self::client().timeout(timeout).redirect(redirect::Policy::none()).build()?;
+        Ok(Self::through(client, bytes))
+    }
+
+    /// The beginning of a client that has this project's TLS and name, for [`through`](Self::through).
+    #[must_use]
+    pub fn client() -> ClientBuilder {
         // One that is there already, of whoever embeds this, is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
-            .timeout(timeout)
-            .redirect(redirect::Policy::none())
-            .user_agent(concat!("setpoint/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { client, bytes })
+        Client::builder().user_agent(concat!("setpoint/", env!("CARGO_PKG_VERSION")))
+    }
+
+    /// Asks through `client`, which bounds how long, and takes answers of at most `bytes`.
+    #[must_use]
+    pub const fn through(client: Client, bytes: usize) -> Self {
+        Self { client, bytes }
+    }
+
+    /// What `request`, which was made of a client, is answered, where `is_answer` says so of its status.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no such answer, in words and without the address, which may hold a password.
+    pub async fn ask(
+        &self,
+        request: RequestBuilder,
+        is_answer: impl Fn(StatusCode) -> bool,
+    ) -> Result<Vec<u8>, String> {
+        let response = request.send().await.map_err(|error| in_words(&error))?;
+        let status = response.status();
+        let body = self.body(response).await?;
+        if is_answer(status) { Ok(body) } else { Err(format!("{status}{}", Quoted(&body))) }
     }
 
     /// What a GET of `url` answers, or why it doesn't, in words.
@@ -61,13 +85,7 @@ impl Fetch {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Vec<u8>, String> {
-        let response = request.send().await.map_err(|error| in_words(&error))?;
-        let status = response.status();
-        let body = self.body(response).await?;
-        if status.is_success() {
-            return Ok(body);
-        }
-        Err(format!("{status}{}", Quoted(&body)))
+        self.ask(request, |status| status.is_success()).await
     }
 
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, String> {
