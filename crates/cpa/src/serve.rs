@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use setpoint_runtime::in_one_line;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinError;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::api;
@@ -27,6 +28,9 @@ pub enum ServeError {
     /// Connections can't be taken.
     #[error("the API can't be served")]
     Serve(#[from] io::Error),
+    /// The cycles came to an end by a mistake in this program.
+    #[error("the cycles ended")]
+    Cycles(#[from] JoinError),
 }
 
 /// An autoscaler that acts once it [runs](Self::run).
@@ -67,30 +71,42 @@ impl Served {
     ///
     /// # Errors
     ///
-    /// [`ServeError::Serve`].
+    /// [`ServeError::Serve`] and [`ServeError::Cycles`].
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
         let Self { autoscaler, listener } = self;
         let (stop, _) = watch::channel(false);
-        // An error is a sender that is gone: an end, too.
-        let stopped = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stop| *stop).await) };
-        let looping = tokio::spawn(cycles(autoscaler.clone(), stopped(stop.subscribe())));
-        let api = async {
+        let stopped = || {
+            let mut stopped = stop.subscribe();
+            // An error is a sender that is gone: an end, too.
+            async move { drop(stopped.wait_for(|stop| *stop).await) }
+        };
+        let mut looping = tokio::spawn(cycles(autoscaler.clone(), stopped()));
+        let answering = async {
             match listener {
-                None => Ok(()),
+                None => stopped().await,
                 Some(listener) => {
                     let served = axum::serve(listener, api::router(autoscaler));
-                    served.with_graceful_shutdown(stopped(stop.subscribe())).await
+                    served.with_graceful_shutdown(stopped()).await?;
                 }
             }
+            Ok(())
         };
-        let ended = async {
-            shutdown.await;
-            stop.send_replace(true);
-        };
-        let (served, ()) = tokio::join!(api, ended);
-        // A panic is the end that is awaited, too, and was told.
-        let _ended = looping.await;
-        Ok(served?)
+        let mut answering = std::pin::pin!(answering);
+        tokio::select! {
+            () = shutdown => {
+                stop.send_replace(true);
+                answering.await?;
+                looping.await?;
+                Ok(())
+            }
+            // Neither ends by itself. One that does takes the other along, for half an autoscaler is none.
+            ended = &mut looping => Ok(ended?),
+            failed = &mut answering => {
+                stop.send_replace(true);
+                looping.await?;
+                failed
+            }
+        }
     }
 }
 
