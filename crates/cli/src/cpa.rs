@@ -115,7 +115,10 @@ async fn cluster(
     loaded: &Loaded,
 ) -> Result<(TargetRef, Arc<dyn ResourceHandler>), BadInput> {
     let target = config.target.clone().ok_or_else(|| {
-        loaded.error(&ConfigError::new("scaleTargetRef", "must be given, here or in the environment: it is what is scaled"))
+        loaded.error(&ConfigError::new(
+            "scaleTargetRef",
+            "must be given, here or in the environment: it is what is scaled",
+        ))
     })?;
     let client = setpoint_kube::connect(arguments.kubeconfig.as_deref()).await;
     let client = client.map_err(|error| BadInput::at("the cluster", error))?;

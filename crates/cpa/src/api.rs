@@ -13,7 +13,7 @@ use setpoint::ReasonRecord;
 use setpoint_runtime::in_one_line;
 use tokio::sync::Semaphore;
 
-use crate::autoscaler::{Cycle, CustomPodAutoscaler};
+use crate::autoscaler::{CustomPodAutoscaler, Cycle};
 use crate::error::CycleError;
 use crate::metrics::ResourceMetric;
 use crate::wire::RunType;
@@ -109,9 +109,9 @@ fn run_type(query: Option<&str>) -> Result<RunType, Problem> {
     match dry_run.as_deref().unwrap_or_default() {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(RunType::ApiDryRun),
         "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(RunType::Api),
-        other => Err(bad(format!(
-            "Invalid format for 'dry_run' query parameter; '{other}' is not a valid boolean value"
-        ))),
+        other => {
+            Err(bad(format!("Invalid format for 'dry_run' query parameter; '{other}' is not a valid boolean value")))
+        }
     }
 }
 

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use setpoint::{BoxFuture, Decision, HandlerError, Outcome, ReasonRecord, ResourceHandler, TargetRef, Timestamp, Update};
+use setpoint::{
+    BoxFuture, Decision, HandlerError, Outcome, ReasonRecord, ResourceHandler, TargetRef, Timestamp, Update,
+};
 use setpoint_runtime::{Clock, SystemClock};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -184,8 +186,7 @@ impl Shared {
         let answer = evaluate(&self.evaluate, &self.hooks, &resource, &metrics, run_type).await?;
         let now = self.setup.clock.now();
         let is_dry = run_type == RunType::ApiDryRun;
-        let judged =
-            if is_dry { judge.would_decide(now, current, answer) } else { judge.decide(now, current, answer) };
+        let judged = if is_dry { judge.would_decide(now, current, answer) } else { judge.decide(now, current, answer) };
         let decision = judged.decision;
         let mut cycle = Cycle { run_type, metrics, answer, decision, reasons: judged.reasons, written: None };
         if is_dry {

@@ -289,8 +289,8 @@ impl Config {
         }
         let namespace = written.namespace.clone().unwrap_or_else(|| NAMESPACE.to_owned());
         let target = policy.target_ref.clone();
-        let target =
-            target.map(|target| TargetRef { namespace: target.namespace.or_else(|| Some(namespace.clone())), ..target });
+        let target = target
+            .map(|target| TargetRef { namespace: target.namespace.or_else(|| Some(namespace.clone())), ..target });
         Ok(Self {
             policy,
             target,

@@ -78,7 +78,9 @@ pub fn with_environment(
         let Some(text) = variable(field) else { continue };
         let value = match kind {
             As::Text => Ok(Value::from(text)),
-            As::Whole => text.trim().parse::<i64>().map(Value::from).map_err(|_| format!("{text:?} is no whole number")),
+            As::Whole => {
+                text.trim().parse::<i64>().map(Value::from).map_err(|_| format!("{text:?} is no whole number"))
+            }
             As::Document => parse(&text),
         };
         let value = value.map_err(|problem| ConfigError::new(field, format!("the environment variable: {problem}")))?;

@@ -24,8 +24,8 @@ pub(crate) async fn evaluate(
     hooks.call(Hook::PreEvaluate, || evaluate_info(resource, run_type, metrics, None)).await?;
     let input = if program.takes_bare { json!(metrics) } else { evaluate_info(resource, run_type, metrics, None) };
     let said = program.call(&input).await.map_err(CycleError::Evaluate)?;
-    let evaluation =
-        answer::read(&said).map_err(|source| CycleError::Answer { said: said.chars().take(QUOTED).collect(), source })?;
+    let evaluation = answer::read(&said)
+        .map_err(|source| CycleError::Answer { said: said.chars().take(QUOTED).collect(), source })?;
     hooks.call(Hook::PostEvaluate, || evaluate_info(resource, run_type, metrics, Some(evaluation))).await?;
     Ok(evaluation)
 }

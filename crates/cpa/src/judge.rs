@@ -106,21 +106,24 @@ mod tests {
         type Looks = &'static [(i64, u32, i32, u32)];
         let cases: [(&str, Value, Looks); 6] = [
             ("the answer", json!({}), &[(0, 3, 5, 5), (15, 5, 2, 2), (30, 2, 2, 2)]),
-            ("bounds, at once from outside them", json!({ "minReplicas": 2, "maxReplicas": 8 }), &[
-                (0, 1, 8, 8),
-                (15, 8, 40, 8),
-                (30, 20, 3, 3),
-                (45, 3, -7, 2),
-            ]),
+            (
+                "bounds, at once from outside them",
+                json!({ "minReplicas": 2, "maxReplicas": 8 }),
+                &[(0, 1, 8, 8), (15, 8, 40, 8), (30, 20, 3, 3), (45, 3, -7, 2)],
+            ),
             ("stopped by hand", json!({}), &[(0, 0, 5, 0), (15, 0, 5, 0), (30, 2, 5, 5)]),
             ("a minimum of 0", json!({ "minReplicas": 0 }), &[(0, 0, 5, 5), (15, 5, 0, 0), (30, 0, 1, 1)]),
-            ("the largest of the window, which begins with the current count", json!({ "downscaleStabilization": 60 }), &[
-                (0, 4, 2, 4),
-                (30, 4, 3, 4),
-                // The start has left the window, and its 3 is the largest.
-                (60, 4, 1, 3),
-                (90, 3, 1, 1),
-            ]),
+            (
+                "the largest of the window, which begins with the current count",
+                json!({ "downscaleStabilization": 60 }),
+                &[
+                    (0, 4, 2, 4),
+                    (30, 4, 3, 4),
+                    // The start has left the window, and its 3 is the largest.
+                    (60, 4, 1, 3),
+                    (90, 3, 1, 1),
+                ],
+            ),
             ("up at once", json!({ "downscaleStabilization": 60 }), &[(0, 1, 7, 7), (15, 7, 1, 7)]),
         ];
         for (name, more, looks) in cases {

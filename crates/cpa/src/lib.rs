@@ -15,11 +15,11 @@ mod metrics;
 mod serve;
 mod wire;
 
-pub use autoscaler::{Cycle, CustomPodAutoscaler, Listener, Setup};
+pub use autoscaler::{CustomPodAutoscaler, Cycle, Listener, Setup};
 pub use config::{ApiConfig, Config, Hook, HttpCall, Method, MethodCall, ParameterMode, RunMode, ShellCall};
 pub use environment::{Overridden, with_environment};
 pub use error::{CycleError, SetupError};
 pub use method::{MethodError, ProgramLimits};
 pub use metrics::ResourceMetric;
-pub use serve::{Served, ServeError};
+pub use serve::{ServeError, Served};
 pub use wire::RunType;

@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use setpoint::{AlgorithmSpec, ConfigError, Hpa, Metadata, Metric, Policy, PolicySpec, Span, Target, TargetRef, parse_config};
+use setpoint::{
+    AlgorithmSpec, ConfigError, Hpa, Metadata, Metric, Policy, PolicySpec, Span, Target, TargetRef, parse_config,
+};
 
 use crate::conversion::Conversion;
 use crate::dialect::Dialect;

@@ -134,12 +134,36 @@ fn what_can_t_be_run_is_said_with_its_place() {
     let workload = ["--workload", "Deployment/default/a=1"];
     let cases: [(&str, &str, &[&str], &[(&str, &str)], &str); 9] = [
         ("no place", "good.yaml", &[], &[], "required"),
-        ("two places", "good.yaml", &["--workload", "Deployment/default/a=1", "--manifest", "manifest.yaml"], &[], "cannot be used with"),
+        (
+            "two places",
+            "good.yaml",
+            &["--workload", "Deployment/default/a=1", "--manifest", "manifest.yaml"],
+            &[],
+            "cannot be used with",
+        ),
         ("no file", "none.yaml", &workload, &[], "none.yaml: can't be read"),
-        ("a field", "bad.yaml", &workload, &[], "bad.yaml:2:34: evaluate.timeout: must be at least 1 ms"),
-        ("a variable", "good.yaml", &workload, &[("interval", "soon")], "interval: the environment variable: \"soon\" is no whole number"),
-        ("a variable's meaning", "good.yaml", &workload, &[("interval", "10")], "the environment's interval: interval: must be at least 1000 ms"),
-        ("a manifest", "good.yaml", &["--manifest", "manifest.yaml"], &[], "manifest.yaml:1:1: missing field `apiVersion`"),
+        ("a field", "bad.yaml", &workload, &[], "bad.yaml:2:26: evaluate.timeout: must be at least 1 ms"),
+        (
+            "a variable",
+            "good.yaml",
+            &workload,
+            &[("interval", "soon")],
+            "interval: the environment variable: \"soon\" is no whole number",
+        ),
+        (
+            "a variable's meaning",
+            "good.yaml",
+            &workload,
+            &[("interval", "10")],
+            "the environment's interval: interval: must be at least 1000 ms",
+        ),
+        (
+            "a manifest",
+            "good.yaml",
+            &["--manifest", "manifest.yaml"],
+            &[],
+            "manifest.yaml:1:1: missing field `apiVersion`",
+        ),
         (
             "another target",
             "good.yaml",
@@ -147,7 +171,13 @@ fn what_can_t_be_run_is_said_with_its_place() {
             &[("scaleTargetRef", "{apiVersion: apps/v1, kind: Deployment, name: b}")],
             "it is apps/v1 Deployment default/b, and what is in memory apps/v1 Deployment default/a",
         ),
-        ("no memory", "good.yaml", &["--workload", "Deployment/default/a=1", "--program-memory", "0"], &[], "at least 1 byte"),
+        (
+            "no memory",
+            "good.yaml",
+            &["--workload", "Deployment/default/a=1", "--program-memory", "0"],
+            &[],
+            "at least 1 byte",
+        ),
     ];
     for (name, config, arguments, variables, says) in cases {
         let mut command = setpoint();

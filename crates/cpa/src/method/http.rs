@@ -34,8 +34,9 @@ impl Address {
         timeout: Duration,
         bytes: usize,
     ) -> Result<Self, SetupError> {
-        let bad = |part: &str, problem: &dyn std::fmt::Display| {
-            SetupError::Method { field: format!("{field}.http.{part}"), problem: problem.to_string() }
+        let bad = |part: &str, problem: &dyn std::fmt::Display| SetupError::Method {
+            field: format!("{field}.http.{part}"),
+            problem: problem.to_string(),
         };
         let url: Url = call.url.parse().map_err(|error| bad("url", &error))?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -67,7 +68,8 @@ impl Address {
             let mut pem = read("clientCert", certificate)?;
             pem.push(b'\n');
             pem.extend(read("clientKey", key)?);
-            client = client.identity(Identity::from_pem(&pem).map_err(|error| bad("clientCert", &in_one_line(&error)))?);
+            client =
+                client.identity(Identity::from_pem(&pem).map_err(|error| bad("clientCert", &in_one_line(&error)))?);
         }
         let client = client.build().map_err(|error| bad("url", &in_one_line(&error)))?;
         Ok(Self {
@@ -89,7 +91,11 @@ impl Address {
         let request = self.client.request(self.method.clone(), url).headers(self.headers.clone());
         let request = if self.mode == ParameterMode::Body { request.body(input) } else { request };
         let answered = self.fetch.ask(request, |status| {
-            if self.success_codes.is_empty() { status.is_success() } else { self.success_codes.contains(&status.as_u16()) }
+            if self.success_codes.is_empty() {
+                status.is_success()
+            } else {
+                self.success_codes.contains(&status.as_u16())
+            }
         });
         answered.await.map_err(|problem| MethodError::Address {
             method: self.method.to_string(),

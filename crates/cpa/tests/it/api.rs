@@ -27,7 +27,8 @@ impl Asked {
         let address = format!("http://{}", served.address().expect("known").expect("one was asked for"));
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(served.run(async { drop(stopped.await) }));
-        let client = setpoint_runtime::source::Fetch::client().timeout(Duration::from_secs(60)).build().expect("a client");
+        let client =
+            setpoint_runtime::source::Fetch::client().timeout(Duration::from_secs(60)).build().expect("a client");
         Self { address, client, stop, running }
     }
 
@@ -103,7 +104,10 @@ async fn errors_are_a_message_and_a_code() {
     for (method, path, code, says) in cases {
         let (status, told) = api.ask(method, path).await;
         let message = told["message"].as_str().unwrap_or_default();
-        assert!((status, &told["code"]) == (code, &code.into()) && message.starts_with(says), "{method} {path}: {status} {told}");
+        assert!(
+            (status, &told["code"]) == (code, &code.into()) && message.starts_with(says),
+            "{method} {path}: {status} {told}"
+        );
     }
     assert_eq!(handler.replicas(&target()), Some(4));
     api.end().await;

@@ -25,7 +25,9 @@ async fn the_tutorial_from_its_label_to_its_pods() {
         let setup = Setup::new(target(), Arc::<ScaleHandler>::clone(&handler));
         CustomPodAutoscaler::new(&config, setup).expect("it can be run")
     };
-    let replicas = || cluster.kubectl(&["get", "deployment/hello-kubernetes", "-o", "jsonpath={.spec.replicas}"]).expect("a count");
+    let replicas = || {
+        cluster.kubectl(&["get", "deployment/hello-kubernetes", "-o", "jsonpath={.spec.replicas}"]).expect("a count")
+    };
 
     let tutorial = scaler(&tutorial::config());
     let asked = tutorial.scale(RunType::ApiDryRun).await.expect("a cycle");
@@ -37,7 +39,9 @@ async fn the_tutorial_from_its_label_to_its_pods() {
     assert_eq!(replicas(), "3");
 
     // Each pod is handed whole: one more than there are with an address of their own.
-    let ready = || cluster.kubectl(&["get", "pods", "-o", "jsonpath={.items[*].status.conditions[?(@.type==\"Ready\")].status}"]);
+    let ready = || {
+        cluster.kubectl(&["get", "pods", "-o", "jsonpath={.items[*].status.conditions[?(@.type==\"Ready\")].status}"])
+    };
     let end = Instant::now() + Duration::from_secs(120);
     while ready().expect("pods") != "True True True" {
         assert!(Instant::now() < end, "the pods are {:?}", ready());

@@ -15,7 +15,10 @@ fn minimal() -> Value {
 fn defaults_are_the_documented_ones_and_the_api_is_for_this_machine() {
     let config = Config::read(&minimal()).expect("a configuration");
     let policy = &config.policy;
-    assert_eq!((policy.min_replicas, policy.max_replicas, policy.interval.as_duration()), (1, 10, Duration::from_secs(15)));
+    assert_eq!(
+        (policy.min_replicas, policy.max_replicas, policy.interval.as_duration()),
+        (1, 10, Duration::from_secs(15))
+    );
     assert_eq!((config.run_mode, config.start_time), (RunMode::PerPod, Duration::from_millis(1)));
     assert_eq!((config.namespace.as_str(), &config.target), ("default", &None));
     assert!(config.api.enabled && config.api.address().to_string() == "127.0.0.1:5000");
@@ -32,7 +35,10 @@ fn methods_are_read_in_either_age() {
     let config = Config::read(&document).expect("a configuration");
     assert!(config.evaluate.takes_bare() && !config.metric.takes_bare());
     let MethodCall::Shell(evaluate) = &config.evaluate.call else { panic!("it is a program") };
-    assert_eq!((evaluate.entrypoint.as_str(), evaluate.command.join(" ").as_str()), ("/bin/sh", "-c python /evaluate.py"));
+    assert_eq!(
+        (evaluate.entrypoint.as_str(), evaluate.command.join(" ").as_str()),
+        ("/bin/sh", "-c python /evaluate.py")
+    );
     let MethodCall::Shell(metric) = &config.metric.call else { panic!("it is a program") };
     assert_eq!((metric.entrypoint.as_str(), metric.log_stderr), ("/bin/sh", true));
     assert_eq!(config.metric.timeout, Duration::from_secs(10), "which doesn't say");
@@ -52,9 +58,24 @@ fn what_makes_no_sense_is_refused_at_its_field() {
         ("evaluate", json!({ "type": "shell", "shell": " " }), "evaluate.shell", "needs it"),
         ("evaluate", json!({ "type": "shell", "timeout": 0, "shell": "true" }), "evaluate.timeout", "at least 1 ms"),
         ("evaluate", json!({ "type": "shell", "timeout": -5, "shell": "true" }), "evaluate.timeout", "invalid value"),
-        ("metric", json!({ "type": "shell", "shell": { "entrypoint": "" } }), "metric.shell.entrypoint", "must not be empty"),
-        ("metric", json!({ "type": "shell", "shell": { "comand": [] } }), "metric.shell.comand", "did you mean `command`?"),
-        ("postScale", http(json!({ "parameterMode": "header" })), "postScale.http.parameterMode", "known: `query`, `body`"),
+        (
+            "metric",
+            json!({ "type": "shell", "shell": { "entrypoint": "" } }),
+            "metric.shell.entrypoint",
+            "must not be empty",
+        ),
+        (
+            "metric",
+            json!({ "type": "shell", "shell": { "comand": [] } }),
+            "metric.shell.comand",
+            "did you mean `command`?",
+        ),
+        (
+            "postScale",
+            http(json!({ "parameterMode": "header" })),
+            "postScale.http.parameterMode",
+            "known: `query`, `body`",
+        ),
         ("postScale", http(json!({ "clientCert": "a" })), "postScale.http.clientKey", "of no use without it"),
         ("apiConfig", json!({ "useHTTPS": true }), "apiConfig.useHTTPS", "proxy"),
         ("apiConfig", json!({ "prot": 80 }), "apiConfig.prot", "did you mean `port`?"),
@@ -104,8 +125,14 @@ fn the_environment_goes_before_the_file() {
     assert_eq!(over.fields.len(), variables.len() - 1);
     let config = Config::read(&over.document).expect("a configuration");
     let policy = &config.policy;
-    assert_eq!((policy.min_replicas, policy.max_replicas, policy.interval.as_duration()), (2, 7, Duration::from_secs(5)));
-    assert_eq!((config.run_mode, policy.stages.len(), config.start_time), (RunMode::PerResource, 1, Duration::from_secs(60)));
+    assert_eq!(
+        (policy.min_replicas, policy.max_replicas, policy.interval.as_duration()),
+        (2, 7, Duration::from_secs(5))
+    );
+    assert_eq!(
+        (config.run_mode, policy.stages.len(), config.start_time),
+        (RunMode::PerResource, 1, Duration::from_secs(60))
+    );
     // What an override of the API leaves out has its default: it isn't switched off by naming a port.
     assert!(config.api.enabled && config.api.address().to_string() == "127.0.0.1:5001");
     assert!(config.evaluate.takes_bare());

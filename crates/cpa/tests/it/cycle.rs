@@ -20,7 +20,9 @@ fn noting(scripted: &Scripted) -> Value {
     for hook in HOOKS {
         config[hook] = scripted.noting(hook);
     }
-    for (program, says) in [("metric", "echo -n 7".to_owned()), ("evaluate", format!("cat {}", scripted.path("answer").display()))] {
+    for (program, says) in
+        [("metric", "echo -n 7".to_owned()), ("evaluate", format!("cat {}", scripted.path("answer").display()))]
+    {
         let (log, file) = (scripted.path("log"), scripted.path(program));
         config[program] = sh(&format!("echo {program} >> {}; cat > {}; {says}", log.display(), file.display()));
     }
@@ -34,16 +36,24 @@ async fn hooks_are_called_in_order_each_with_what_is_known_by_then() {
     let cycle = autoscaler(&noting(&scripted), &handler).scale(RunType::Scaler).await.expect("a cycle");
     assert_eq!(scripted.called(), ORDER);
     assert_eq!((cycle.answer, cycle.decision.desired, cycle.written), (40, 10, Some((2, 10))));
-    let fields = |name: &str| -> Vec<String> {
-        scripted.handed(name).as_object().expect("an object").keys().cloned().collect()
-    };
-    let (info, metrics) = (["resource", "runType", "run_type"], json!([{ "resource": "hello-kubernetes", "value": "7" }]));
+    let fields =
+        |name: &str| -> Vec<String> { scripted.handed(name).as_object().expect("an object").keys().cloned().collect() };
+    let (info, metrics) =
+        (["resource", "runType", "run_type"], json!([{ "resource": "hello-kubernetes", "value": "7" }]));
     let with = |more: &[&str]| {
         let mut all: Vec<String> = info.iter().chain(more).map(ToString::to_string).collect();
         all.sort();
         all
     };
-    let scale = ["currentReplicas", "evaluation", "maxReplicas", "minReplicas", "namespace", "scaleTargetRef", "targetReplicas"];
+    let scale = [
+        "currentReplicas",
+        "evaluation",
+        "maxReplicas",
+        "minReplicas",
+        "namespace",
+        "scaleTargetRef",
+        "targetReplicas",
+    ];
     let cases: [(&str, &[&str]); 8] = [
         ("preMetric", &[]),
         ("metric", &[]),

@@ -80,7 +80,8 @@ async fn json_goes_into_the_query_or_the_body_and_the_answer_is_the_body() {
     let asked = heard.0.lock().expect("all ended").clone();
     let methods: Vec<&str> = asked.iter().map(|asked| asked.method.as_str()).collect();
     assert_eq!(methods, ["GET", "POST", "PUT", "PUT"], "and a redirection is followed");
-    let url = reqwest::Url::parse(&format!("http://a/?{}", asked[0].query.as_deref().expect("a query"))).expect("an address");
+    let url =
+        reqwest::Url::parse(&format!("http://a/?{}", asked[0].query.as_deref().expect("a query"))).expect("an address");
     let pairs: Vec<(String, String)> = url.query_pairs().map(|(name, value)| (name.into(), value.into())).collect();
     assert_eq!(pairs[0], ("kept".into(), "1".into()));
     let value: Value = serde_json::from_str(&pairs[1].1).expect("JSON");
@@ -111,7 +112,8 @@ async fn an_address_that_fails_is_told_apart_and_changes_nothing() {
         if path == "/never" {
             config["evaluate"]["timeout"] = json!(200);
         }
-        let scaler = autoscaler_with(&config, &handler, |setup| setup.limits = ProgramLimits::default().with_output(4096));
+        let scaler =
+            autoscaler_with(&config, &handler, |setup| setup.limits = ProgramLimits::default().with_output(4096));
         let error = in_one_line(&scaler.scale(RunType::Scaler).await.expect_err(name));
         assert!(error.starts_with("no evaluation: ") && error.contains(says), "{name}: {error}");
         assert_eq!(handler.replicas(&target()), Some(4), "{name}");

@@ -110,7 +110,8 @@ impl Scripted {
 
 /// Whether there is Python; where there isn't, that is said, or a panic where it is required.
 fn has_python() -> bool {
-    let runs = Command::new("python3").arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
+    let runs =
+        Command::new("python3").arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
     if !runs {
         setpoint_testkit::required::skip("python", "python3 runs the tutorial's programs");
     }

@@ -46,10 +46,10 @@ async fn what_they_complain_of_is_said_and_nothing_changes() {
         assert_eq!(handler.replicas(&target()), Some(4));
     }
     // A resource without the label.
-    let handler = std::sync::Arc::new(setpoint::InMemoryHandler::new([(target(), 4)]).with_manifest(
-        target(),
-        json!({ "metadata": { "labels": {} } }).as_object().expect("an object").clone(),
-    ));
+    let handler = std::sync::Arc::new(
+        setpoint::InMemoryHandler::new([(target(), 4)])
+            .with_manifest(target(), json!({ "metadata": { "labels": {} } }).as_object().expect("an object").clone()),
+    );
     let error = autoscaler(&config(), &handler).scale(RunType::Scaler).await.expect_err("no label");
     let told = setpoint_runtime::in_one_line(&error);
     assert!(told.contains("no metric of hello-kubernetes") && told.contains("No 'numPods' label"), "{told}");
@@ -60,9 +60,7 @@ async fn the_same_programs_of_today_are_handed_objects() {
     if !has_python() {
         return;
     }
-    let program = |code: &str| {
-        json!({ "type": "shell", "timeout": 25_000, "shell": { "entrypoint": "python3", "command": ["-c", code] } })
-    };
+    let program = |code: &str| json!({ "type": "shell", "timeout": 25_000, "shell": { "entrypoint": "python3", "command": ["-c", code] } });
     let metric = "import json, sys\nprint(json.load(sys.stdin)['resource']['metadata']['labels']['numPods'], end='')";
     let evaluate = "import json, sys\nspec = json.load(sys.stdin)\nassert spec['runType'] == spec['run_type'] == 'scaler'\n\
                     print(json.dumps({'targetReplicas': int(spec['metrics'][0]['value']) * 2}))";
