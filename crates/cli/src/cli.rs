@@ -2,6 +2,8 @@
 
 #[cfg(feature = "cluster")]
 pub(crate) mod cluster;
+#[cfg(feature = "cpa")]
+pub(crate) mod cpa;
 pub(crate) mod plugin;
 #[cfg(feature = "live")]
 pub(crate) mod run;
@@ -61,6 +63,8 @@ impl Cli {
             Command::Controller(_) => Level::INFO,
             #[cfg(feature = "server")]
             Command::Serve(_) => Level::INFO,
+            #[cfg(feature = "cpa")]
+            Command::Cpa(_) => Level::INFO,
             _ => Level::ERROR,
         }
     }
@@ -99,6 +103,10 @@ pub(crate) enum Command {
     /// Run as many processes on this machine as a policy says
     #[cfg(feature = "live")]
     Run(run::RunArguments),
+    /// Serve Custom Pod Autoscaler's configurations
+    #[cfg(feature = "cpa")]
+    #[command(subcommand)]
+    Cpa(cpa::CpaCommand),
     /// Print the JSON Schema of a document
     Schema(SchemaArguments),
     /// Print a completion script
@@ -420,7 +428,7 @@ pub(crate) struct ServeArguments {
     pub(crate) token_file: Option<PathBuf>,
     /// A workload in memory to scale, and its count; repeat it for more
     #[arg(long, value_name = "KIND/NAMESPACE/NAME=REPLICAS")]
-    pub(crate) workload: Vec<crate::serve::Workload>,
+    pub(crate) workload: Vec<crate::workload::Workload>,
     /// How often each workload is looked at
     #[arg(long, value_name = "DURATION", default_value = "15s")]
     pub(crate) interval: humantime::Duration,

@@ -8,12 +8,14 @@ mod cli;
 mod cluster;
 mod conformance;
 mod convert;
+#[cfg(feature = "cpa")]
+mod cpa;
 mod decide;
 mod document;
 mod error;
 mod lines;
 mod lint;
-#[cfg(any(feature = "cluster", feature = "live", feature = "server"))]
+#[cfg(any(feature = "cluster", feature = "cpa", feature = "live", feature = "server"))]
 mod live;
 mod measured;
 mod output;
@@ -26,6 +28,8 @@ mod schema;
 mod serve;
 mod simulate;
 mod view;
+#[cfg(any(feature = "cpa", feature = "server"))]
+mod workload;
 
 use std::process::ExitCode;
 
@@ -67,6 +71,8 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments).map(|()| Check::Passed),
         #[cfg(feature = "live")]
         Command::Run(arguments) => run::run(&arguments).map(|()| Check::Passed),
+        #[cfg(feature = "cpa")]
+        Command::Cpa(cli::cpa::CpaCommand::Run(arguments)) => cpa::run(&arguments).map(|()| Check::Passed),
         Command::Schema(arguments) => schema::run(&arguments).map(|()| Check::Passed),
         Command::Completions { shell } => cli::completions(shell).map(|()| Check::Passed),
     };

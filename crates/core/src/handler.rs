@@ -6,7 +6,7 @@ pub(crate) mod memory;
 use std::future::Future;
 use std::pin::Pin;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::instance::{InstanceState, Phase, Readiness};
 use crate::policy::TargetRef;
@@ -37,6 +37,16 @@ pub trait ResourceHandler: Send + Sync {
 
     /// The resource itself as JSON, for those who pass it on.
     fn describe<'a>(&'a self, target: &'a TargetRef) -> BoxFuture<'a, Result<Value, HandlerError>>;
+
+    /// The instances themselves as JSON, for those who pass them on.
+    ///
+    /// The default is for handlers that know no more of one than [`instances`](Self::instances) tells.
+    fn describe_instances<'a>(&'a self, target: &'a TargetRef) -> BoxFuture<'a, Result<Vec<Value>, HandlerError>> {
+        Box::pin(async move {
+            let instances = self.instances(target).await?;
+            Ok(instances.iter().map(|instance| instance.describe(target.namespace.as_deref())).collect())
+        })
+    }
 }
 
 const _: Option<&dyn ResourceHandler> = None;
@@ -109,6 +119,26 @@ impl Instance {
     #[must_use]
     pub fn ready(&self) -> bool {
         self.state.serves()
+    }
+
+    /// What is known of it, in the words of a pod.
+    fn describe(&self, namespace: Option<&str>) -> Value {
+        let ready = match self.state.readiness {
+            Readiness::Ready => Some("True"),
+            Readiness::NotReady => Some("False"),
+            Readiness::Unknown => Some("Unknown"),
+            Readiness::Unreported => None,
+        };
+        let mut metadata = json!({ "name": self.name });
+        if let Some(namespace) = namespace {
+            metadata["namespace"] = namespace.into();
+        }
+        let conditions: Vec<Value> =
+            ready.map(|status| json!({ "type": "Ready", "status": status })).into_iter().collect();
+        json!({
+            "metadata": metadata,
+            "status": { "phase": self.state.phase.name(), "conditions": conditions },
+        })
     }
 }
 

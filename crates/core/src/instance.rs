@@ -64,6 +64,20 @@ pub enum Phase {
     Unknown,
 }
 
+impl Phase {
+    /// As a pod's `status.phase` has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Running => "Running",
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
 /// Whether an instance serves, as a pod's `Ready` condition says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

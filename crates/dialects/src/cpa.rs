@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use setpoint::{AlgorithmSpec, ConfigError, Hpa, Metadata, Metric, Policy, PolicySpec, Span, Target, parse_config};
+use setpoint::{
+    AlgorithmSpec, ConfigError, Hpa, Metadata, Metric, Policy, PolicySpec, Span, Target, TargetRef, parse_config,
+};
 
 use crate::conversion::Conversion;
 use crate::dialect::Dialect;
@@ -14,6 +16,7 @@ const METRIC: &str = "targetReplicas";
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Config {
+    scale_target_ref: Option<TargetRef>,
     interval: Option<u64>,
     namespace: Option<String>,
     min_replicas: Option<u32>,
@@ -100,9 +103,14 @@ pub(crate) fn read(document: &Value) -> Result<Conversion, ConfigError> {
     let mut metadata = Metadata::default();
     "custom-pod-autoscaler".clone_into(&mut metadata.name);
     metadata.namespace.clone_from(&config.namespace);
+    native.target_ref = config.scale_target_ref.clone().map(|target| {
+        let namespace = target.namespace.or_else(|| config.namespace.clone());
+        TargetRef { namespace, ..target }
+    });
     let mut conversion = Conversion::new(Policy::new(metadata, native), Dialect::Cpa);
     config.say_what_changed(&mut conversion);
     conversion.made_of("spec.stages", "downscaleStabilization");
+    conversion.came_from("spec.targetRef", "scaleTargetRef");
     for field in ["interval", "minReplicas", "maxReplicas"] {
         conversion.made_of(format!("spec.{field}"), field);
     }

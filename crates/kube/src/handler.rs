@@ -172,7 +172,7 @@ impl ScaleHandler {
         }
     }
 
-    async fn list(&self, target: &TargetRef) -> Result<Vec<Instance>, ScaleError> {
+    async fn list(&self, target: &TargetRef) -> Result<Vec<Pod>, ScaleError> {
         let known = locked(&self.selectors).get(target).cloned();
         let selector = match known {
             Some(selector) => selector,
@@ -188,7 +188,7 @@ impl ScaleHandler {
         let parameters = ListParams::default().labels(&selector).match_any();
         let pods = pods.list(&parameters).await?;
         self.pods.note(target, selector, &pods.items);
-        Ok(pods.items.iter().map(instance).collect())
+        Ok(pods.items)
     }
 }
 
@@ -233,7 +233,10 @@ impl ResourceHandler for ScaleHandler {
     }
 
     fn instances<'a>(&'a self, target: &'a TargetRef) -> BoxFuture<'a, Result<Vec<Instance>, HandlerError>> {
-        Box::pin(async move { self.list(target).await.map_err(|error| error.at("listing the pods of", target)) })
+        Box::pin(async move {
+            let pods = self.list(target).await.map_err(|error| error.at(LISTING, target))?;
+            Ok(pods.iter().map(instance).collect())
+        })
     }
 
     fn describe<'a>(&'a self, target: &'a TargetRef) -> BoxFuture<'a, Result<Value, HandlerError>> {
@@ -246,7 +249,20 @@ impl ResourceHandler for ScaleHandler {
             described.await.map_err(|error: ScaleError| error.at("reading", target))
         })
     }
+
+    fn describe_instances<'a>(&'a self, target: &'a TargetRef) -> BoxFuture<'a, Result<Vec<Value>, HandlerError>> {
+        Box::pin(async move {
+            let described = async {
+                let pods = self.list(target).await?.into_iter();
+                Ok(pods.map(serde_json::to_value).collect::<Result<_, _>>().map_err(kube::Error::SerdeError)?)
+            };
+            described.await.map_err(|error: ScaleError| error.at(LISTING, target))
+        })
+    }
 }
+
+/// What was tried where pods can't be had.
+const LISTING: &str = "listing the pods of";
 
 pub(crate) fn namespace(target: &TargetRef) -> &str {
     target.namespace.as_deref().unwrap_or("default")

@@ -34,7 +34,7 @@ fn core_reads_no_clock_and_does_no_io() {
 
 #[test]
 fn only_the_host_names_wasmtime() {
-    for crate_ in ["core", "dialects", "sim", "cli", "guest", "kube", "runtime", "testkit"] {
+    for crate_ in ["core", "cpa", "dialects", "sim", "cli", "guest", "kube", "runtime", "testkit"] {
         let folder = root().join("crates").join(crate_);
         let manifest = fs::read_to_string(folder.join("Cargo.toml")).expect("a manifest");
         assert!(!manifest.lines().any(|line| line.starts_with("wasmtime")), "{crate_} depends on wasmtime");
@@ -46,7 +46,7 @@ fn only_the_host_names_wasmtime() {
 
 #[test]
 fn only_the_adapter_names_kubernetes() {
-    for crate_ in ["core", "dialects", "sim", "cli", "guest", "runtime", "testkit", "wasm"] {
+    for crate_ in ["core", "cpa", "dialects", "sim", "cli", "guest", "runtime", "testkit", "wasm"] {
         let folder = root().join("crates").join(crate_);
         let manifest = fs::read_to_string(folder.join("Cargo.toml")).expect("a manifest");
         let named = |line: &str| line.starts_with("kube") || line.starts_with("k8s-openapi");

@@ -5,6 +5,8 @@ mod bad_input;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod conformance;
+#[cfg(feature = "cpa")]
+mod cpa;
 mod decide;
 mod foreign;
 mod group;

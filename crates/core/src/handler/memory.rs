@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::ready;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{BoxFuture, HandlerError, Instance, ReplicaCount, ResourceHandler, Update};
 use crate::policy::TargetRef;
@@ -21,13 +21,22 @@ use crate::policy::TargetRef;
 #[derive(Debug, Default)]
 pub struct InMemoryHandler {
     replicas: Mutex<BTreeMap<TargetRef, u32>>,
+    manifests: BTreeMap<TargetRef, Map<String, Value>>,
 }
 
 impl InMemoryHandler {
     /// With these resources and their counts.
     #[must_use]
     pub fn new(resources: impl IntoIterator<Item = (TargetRef, u32)>) -> Self {
-        Self { replicas: Mutex::new(resources.into_iter().collect()) }
+        Self { replicas: Mutex::new(resources.into_iter().collect()), manifests: BTreeMap::new() }
+    }
+
+    /// The same with what else `target` is, its labels for one: [`describe`](ResourceHandler::describe) gives that, with the
+    /// reference and the count put in.
+    #[must_use]
+    pub fn with_manifest(mut self, target: TargetRef, manifest: Map<String, Value>) -> Self {
+        self.manifests.insert(target, manifest);
+        self
     }
 
     /// A resource's count.
@@ -76,7 +85,29 @@ impl ResourceHandler for InMemoryHandler {
     }
 
     fn describe<'a>(&'a self, target: &'a TargetRef) -> BoxFuture<'a, Result<Value, HandlerError>> {
-        let described = self.find(target).map(|count| json!({ "targetRef": target, "spec": { "replicas": count } }));
+        let described = self.find(target).map(|count| {
+            let mut resource = self.manifests.get(target).cloned().unwrap_or_default();
+            resource.insert("apiVersion".to_owned(), target.api_version.clone().into());
+            resource.insert("kind".to_owned(), target.kind.clone().into());
+            let metadata = part(&mut resource, "metadata");
+            metadata.insert("name".to_owned(), target.name.clone().into());
+            if let Some(namespace) = &target.namespace {
+                metadata.insert("namespace".to_owned(), namespace.clone().into());
+            }
+            for half in ["spec", "status"] {
+                part(&mut resource, half).insert("replicas".to_owned(), count.into());
+            }
+            Value::Object(resource)
+        });
         Box::pin(ready(described))
     }
+}
+
+/// The object called `name`, which is made where there is none.
+fn part<'a>(resource: &'a mut Map<String, Value>, name: &str) -> &'a mut Map<String, Value> {
+    let value = resource.entry(name).or_insert_with(|| json!({}));
+    if !value.is_object() {
+        *value = json!({});
+    }
+    value.as_object_mut().expect("it was just made one")
 }

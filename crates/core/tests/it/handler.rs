@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use serde_json::json;
 use setpoint::{BoxFuture, HandlerError, Handlers, InMemoryHandler, ReplicaCount, ResourceHandler, TargetRef, Update};
 
 fn ready<T>(mut future: BoxFuture<'_, T>) -> T {
@@ -28,6 +29,26 @@ fn counts_are_read_written_once_and_told() {
     let instances = ready(handler.instances(&workers)).expect("known");
     assert!(instances.len() == 5 && instances.iter().all(|instance| instance.ready()), "{instances:?}");
     assert_eq!(ready(handler.describe(&workers)).expect("known")["spec"]["replicas"], 5);
+}
+
+#[test]
+fn what_is_described_is_the_manifest_with_the_count_put_in() {
+    let workers = target("Pool", "workers");
+    let manifest = json!({
+        "metadata": { "labels": { "numPods": "3" }, "name": "another" }, "spec": { "replicas": 9, "paused": false }, "status": null,
+    });
+    let manifest = manifest.as_object().expect("an object").clone();
+    let handler = InMemoryHandler::new([(workers.clone(), 1)]).with_manifest(workers.clone(), manifest);
+    let head = json!({ "labels": { "numPods": "3" }, "name": "workers", "namespace": "pools" });
+    let want = json!({
+        "apiVersion": "v1", "kind": "Pool", "metadata": head, "spec": { "replicas": 1, "paused": false }, "status": { "replicas": 1 },
+    });
+    assert_eq!(ready(handler.describe(&workers)).expect("known"), want);
+    let pod = json!({
+        "metadata": { "name": "workers-0", "namespace": "pools" },
+        "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] },
+    });
+    assert_eq!(ready(handler.describe_instances(&workers)).expect("known"), [pod]);
 }
 
 #[test]

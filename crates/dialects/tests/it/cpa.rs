@@ -43,6 +43,7 @@ fn both_spellings_are_read_and_programs_reported() {
         "evaluate": { "type": "shell", "timeout": 100, "shell": { "entrypoint": "python", "command": ["/evaluate.py"] } },
         "postScale": { "type": "shell", "timeout": 100, "shell": { "entrypoint": "true" } },
         "apiConfig": { "enabled": false },
+        "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "hello-kubernetes" },
     });
     let conversion = converted(&today);
     assert_eq!(
@@ -52,6 +53,8 @@ fn both_spellings_are_read_and_programs_reported() {
     assert_eq!(fields(&conversion, Fate::Changed), ["evaluate", "minReplicas"]);
     assert_eq!(conversion.policy.spec.interval, setpoint::Span::from_secs(10));
     assert_eq!(conversion.policy.metadata.namespace.as_deref(), Some("web"));
+    let target = conversion.policy.spec.target_ref.as_ref().expect("given");
+    assert_eq!(target.to_string(), "apps/v1 Deployment web/hello-kubernetes");
 }
 
 #[test]

@@ -82,6 +82,8 @@ async fn whatever_has_replicas_is_scaled() {
             let instances = handler.instances(&target).await.expect(kind);
             assert_eq!(instances.iter().filter(|instance| instance.ready()).count(), 3, "{kind}: {instances:?}");
             assert!(instances.iter().all(|instance| instance.state.started.is_some()), "{kind}: {instances:?}");
+            let pods = handler.describe_instances(&target).await.expect(kind);
+            assert!(pods.iter().all(|pod| pod["metadata"]["labels"]["app"] == name), "{kind}: {pods:?}");
         } else {
             assert!(handler.instances(&target).await.expect(kind).is_empty(), "{kind}");
         }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, Response, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, Response, StatusCode, redirect};
 
 /// Asks servers. Cheap to clone: clones share connections.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ impl Fetch {
     ///
     /// [`FetchError`].
     pub fn within(timeout: Duration, bytes: usize) -> Result<Self, FetchError> {
-        Self::of(Self::client(timeout), bytes)
+        Self::bounded(Self::client(), timeout, bytes)
     }
 
     /// Asks with the default limits, and trusts only servers with a certificate of these authorities: `pem` is what a CA
@@ -73,20 +73,41 @@ impl Fetch {
         if authorities.is_empty() {
             return Err(FetchError::NoCertificate);
         }
-        Self::of(Self::client(timeout).tls_certs_only(authorities), bytes)
+        Self::bounded(Self::client().tls_certs_only(authorities), timeout, bytes)
     }
 
-    fn client(timeout: Duration) -> ClientBuilder {
+    fn bounded(client: ClientBuilder, timeout: Duration, bytes: usize) -> Result<Self, FetchError> {
+        let client = client.timeout(timeout).redirect(redirect::Policy::none()).build()?;
+        Ok(Self::through(client, bytes))
+    }
+
+    /// The beginning of a client that has this project's TLS and name, for [`through`](Self::through).
+    pub fn client() -> ClientBuilder {
         // One that is there already, of whoever embeds this, is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Client::builder()
-            .timeout(timeout)
-            .redirect(redirect::Policy::none())
-            .user_agent(concat!("setpoint/", env!("CARGO_PKG_VERSION")))
+        Client::builder().user_agent(concat!("setpoint/", env!("CARGO_PKG_VERSION")))
     }
 
-    fn of(client: ClientBuilder, bytes: usize) -> Result<Self, FetchError> {
-        Ok(Self { client: client.build()?, bytes })
+    /// Asks through `client`, which bounds how long, and takes answers of at most `bytes`.
+    #[must_use]
+    pub const fn through(client: Client, bytes: usize) -> Self {
+        Self { client, bytes }
+    }
+
+    /// What `request`, which was made of a client, is answered, where `is_answer` says so of its status.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no such answer, in words and without the address, which may hold a password.
+    pub async fn ask(
+        &self,
+        request: RequestBuilder,
+        is_answer: impl Fn(StatusCode) -> bool,
+    ) -> Result<Vec<u8>, String> {
+        let response = request.send().await.map_err(|error| in_words(&error))?;
+        let status = response.status();
+        let body = self.body(response).await?;
+        if is_answer(status) { Ok(body) } else { Err(format!("{status}{}", Quoted(&body))) }
     }
 
     /// What a GET of `url` answers with a status of success, or why it doesn't, in words.
@@ -109,13 +130,7 @@ impl Fetch {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Vec<u8>, String> {
-        let response = request.send().await.map_err(|error| in_words(&error))?;
-        let status = response.status();
-        let body = self.body(response).await?;
-        if status.is_success() {
-            return Ok(body);
-        }
-        Err(format!("{status}{}", Quoted(&body)))
+        self.ask(request, |status| status.is_success()).await
     }
 
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, String> {
