@@ -29,7 +29,7 @@ const MAX_AGE: Duration = Duration::from_secs(300);
 /// All of them, of the workloads that `handler` handles. Pods are asked where `addresses` says.
 pub(crate) fn all(handler: &ScaleHandler, addresses: PodAddresses) -> Result<Vec<Arc<dyn Source>>, FetchError> {
     let api = MetricsApi::new(handler.client().clone());
-    let fetch = Fetch::within(pods::TIMEOUT, pods::BYTES)?;
+    let fetch = Fetch::directly(pods::TIMEOUT, pods::BYTES)?;
     Ok(vec![
         Arc::new(Resource::new(api.clone(), handler.pods().clone())),
         Arc::new(CustomPods::new(api.clone(), handler.pods().clone())),

@@ -343,7 +343,7 @@ mod tests {
             let addresses: BTreeMap<String, String> =
                 names.iter().cloned().zip(servers.iter().map(|server| server.address())).collect();
             let addresses = PodAddresses::elsewhere(move |pod| addresses.get(pod.name).cloned());
-            let fetch = Fetch::within(Duration::from_millis(500), 1000).expect("a client");
+            let fetch = Fetch::directly(Duration::from_millis(500), 1000).expect("a client");
             let instances = names.iter().map(|name| Instance::new(name, true)).collect();
             Self { source: Pods::new(fetch, book, addresses), target: Arc::new(target), instances }
         }

@@ -53,6 +53,15 @@ impl Fetch {
         Self::bounded(Self::client(), timeout, bytes)
     }
 
+    /// The same, never through a proxy, whatever the environment says: for those who are near, and known by no name.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError`].
+    pub fn directly(timeout: Duration, bytes: usize) -> Result<Self, FetchError> {
+        Self::of(Self::client(timeout).no_proxy(), bytes)
+    }
+
     /// Asks with the default limits, and trusts only servers with a certificate of these authorities: `pem` is what a CA
     /// file holds.
     ///
