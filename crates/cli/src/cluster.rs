@@ -1,8 +1,9 @@
 //! `setpoint crd` and `setpoint controller`: Kubernetes.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use setpoint_kube::{ConfigMapStore, Controller, ControllerError, Lease, LeaseConfig, connect};
+use setpoint_kube::{Client, ConfigMapStore, Controller, ControllerError, Lease, LeaseConfig, connect};
 
 use crate::catalog::Catalog;
 use crate::check::Check;
@@ -26,9 +27,7 @@ pub(crate) fn crd(arguments: &CrdArguments) -> Result<(), BadInput> {
 pub(crate) fn controller(arguments: &ControllerArguments) -> Result<Check, BadInput> {
     let catalog = Catalog::new(&arguments.plugins)?;
     live::runtime()?.block_on(async {
-        let kubeconfig = arguments.kubeconfig.as_deref();
-        let place = || kubeconfig.map_or_else(|| "a cluster".to_owned(), |file| file.display().to_string());
-        let client = connect(kubeconfig).await.map_err(|error| BadInput::at(place(), error))?;
+        let client = client(arguments.kubeconfig.as_deref()).await?;
         let own = arguments.own_namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok());
         let own = own.unwrap_or_else(|| "default".to_owned());
         let engine = live::engine(catalog.registry(), arguments.prometheus.clone())?
@@ -71,6 +70,12 @@ pub(crate) fn controller(arguments: &ControllerArguments) -> Result<Check, BadIn
         let done = done.map_err(|error| BadInput::at("the controller", error))?;
         ended(done)
     })
+}
+
+/// A client of the cluster that `kubeconfig` names, or of the one around.
+pub(crate) async fn client(kubeconfig: Option<&Path>) -> Result<Client, BadInput> {
+    let place = || kubeconfig.map_or_else(|| "a cluster".to_owned(), |file| file.display().to_string());
+    connect(kubeconfig).await.map_err(|error| BadInput::at(place(), error))
 }
 
 fn ended(done: Result<(), ControllerError>) -> Result<Check, BadInput> {

@@ -19,13 +19,18 @@ pub(crate) fn engine(
 ) -> Result<setpoint_runtime::EngineBuilder, BadInput> {
     use std::sync::Arc;
 
-    use setpoint_runtime::source::{Fetch, HttpJson, Prometheus};
+    use setpoint_runtime::source::{HttpJson, Prometheus};
 
-    let fetch = Fetch::new().map_err(|error| BadInput::at("HTTP", crate::error::chain(&error)))?;
+    let fetch = fetch()?;
     Ok(setpoint_runtime::Engine::builder()
         .registry(registry.clone())
         .source(Arc::new(Prometheus::new(fetch.clone(), prometheus)))
         .source(Arc::new(HttpJson::new(fetch))))
+}
+
+/// What asks servers.
+pub(crate) fn fetch() -> Result<setpoint_runtime::source::Fetch, BadInput> {
+    setpoint_runtime::source::Fetch::new().map_err(|error| BadInput::at("HTTP", crate::error::chain(&error)))
 }
 
 /// Ends with Ctrl-C or SIGTERM. They are waited for from now on.

@@ -16,5 +16,7 @@ pub use connect::{ConnectError, connect};
 pub use controller::{Controller, ControllerError};
 pub use crd::{GROUP, KIND, VERSION, crd};
 pub use handler::ScaleHandler;
+/// What everything here is done through.
+pub use kube::Client;
 pub use lease::{Lease, LeaseConfig, LeaseConfigError};
 pub use store::ConfigMapStore;

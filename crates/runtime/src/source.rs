@@ -14,7 +14,7 @@ use setpoint::{BoxFuture, Instance, Metric, Sample, TargetRef};
 
 pub(crate) use self::align::Aligned;
 pub use self::command::{Command, RunProgram};
-pub use self::fetch::{Fetch, FetchError};
+pub use self::fetch::{Fetch, FetchError, RequestError};
 pub use self::fixed::{Fixed, fixed};
 pub use self::http::HttpJson;
 pub use self::prometheus::Prometheus;

@@ -18,6 +18,11 @@ pub struct Fetch {
 #[error("no HTTP client can be made here")]
 pub struct FetchError(#[from] reqwest::Error);
 
+/// A request that was not answered with success, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct RequestError(String);
+
 impl Fetch {
     /// How long a request may take, by default: less than a step of a look may.
     pub const TIMEOUT: Duration = Duration::from_secs(4);
@@ -58,6 +63,17 @@ impl Fetch {
     /// What a POST of `form` to `url` answers, or why it doesn't, in words.
     pub(super) async fn post(&self, url: &str, form: &[(&str, &str)]) -> Result<Vec<u8>, String> {
         self.send(self.client.post(url).form(form)).await
+    }
+
+    /// Posts `body`, which is JSON, to `url`, with further headers.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] unless the answer is a success.
+    pub async fn post_json(&self, url: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<(), RequestError> {
+        let request = self.client.post(url).header("Content-Type", "application/json").body(body);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        self.send(request).await.map(drop).map_err(RequestError)
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Vec<u8>, String> {
