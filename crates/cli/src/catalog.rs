@@ -116,6 +116,11 @@ impl Catalog {
         &self.registry
     }
 
+    #[cfg(any(feature = "cluster", feature = "live"))]
+    pub(crate) const fn registry_mut(&mut self) -> &mut Registry {
+        &mut self.registry
+    }
+
     /// The policy in the file at `path`, with the plugins it names by file.
     pub(crate) fn open_policy(&mut self, path: &Path) -> Result<LoadedPolicy, BadInput> {
         self.load_policy(Document::open(path)?, path)

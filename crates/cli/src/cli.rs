@@ -408,6 +408,13 @@ const SERVE_EXAMPLES: &str = "Examples:
         -H 'Content-Type: application/json' -d '{\"cpu\": 95}'
   setpoint serve --database postgres://setpoint@db/setpoint --listen 0.0.0.0:8080 --token-file token
       One of several instances behind a balancer. Exactly one acts on each workload.
+  setpoint serve --prometheus http://prometheus:9090 --query 'gpu=avg(gpu_busy{pod=~\"$pods\"})'
+      Readings come from cAdvisor's, kube-state-metrics' and DCGM exporter's series unless a query
+      says otherwise; METRIC= leaves one to what is sent. Metrics are cpu, memory, gpu, gpuMemory,
+      storageReadThroughputMbps, storageWriteThroughputMbps and storageIops; in a query
+      $namespace, $name, $kind and $pods are the workload's.
+  setpoint serve --webhook https://example.org/scaled --webhook-secret-file secret
+      Each change of a count is posted, signed in the header X-Setpoint-Signature.
 
 The API is described at /openapi.json. A token is taken from --token-file, else from $SETPOINT_TOKEN,
 and is required where the address can be reached from elsewhere.";
@@ -429,6 +436,26 @@ pub(crate) struct ServeArguments {
     /// A workload in memory to scale, and its count; repeat it for more
     #[arg(long, value_name = "KIND/NAMESPACE/NAME=REPLICAS")]
     pub(crate) workload: Vec<crate::workload::Workload>,
+    /// Scale the workloads of a cluster instead
+    #[cfg(feature = "cluster")]
+    #[arg(long, conflicts_with = "workload")]
+    pub(crate) cluster: bool,
+    /// How the cluster is reached [default: $KUBECONFIG, ~/.kube/config, or the cluster that this runs in]
+    #[cfg(feature = "cluster")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "cluster")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Read metrics from this Prometheus [default: what clients send]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) prometheus: Option<String>,
+    /// Ask Prometheus this for a metric; repeat it for more
+    #[arg(long, value_name = "METRIC=QUERY", requires = "prometheus")]
+    pub(crate) query: Vec<crate::serve::MetricQuery>,
+    /// Post each change of a count here; repeat it for more
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) webhook: Vec<String>,
+    /// A file with the secret that what is posted is signed with [default: $SETPOINT_WEBHOOK_SECRET; else it is not signed]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "webhook")]
+    pub(crate) webhook_secret_file: Option<PathBuf>,
     /// How often each workload is looked at
     #[arg(long, value_name = "DURATION", default_value = "15s")]
     pub(crate) interval: humantime::Duration,

@@ -9,9 +9,10 @@ mod recording;
 mod replay;
 mod simulate;
 
+use std::path::Path;
 use std::sync::Arc;
 
-use setpoint_kube::{ConfigMapStore, Controller, ControllerError, Lease, LeaseConfig, connect};
+use setpoint_kube::{Client, ConfigMapStore, Controller, ControllerError, Lease, LeaseConfig, connect};
 use setpoint_telemetry::Telemetry;
 use setpoint_wasm::LivePlugin;
 
@@ -20,7 +21,7 @@ use crate::check::Check;
 use crate::cli::cluster::{ClusterCommand, ControllerArguments, CrdArguments, LeadershipArguments};
 use crate::convert::yaml;
 use crate::error::{BadInput, chain};
-use crate::live::{self, PluginCounters, terminated};
+use crate::live::{self, Followed, PluginCounters, terminated};
 use crate::output;
 
 /// What ConfigMaps of states are called after, and the lease.
@@ -46,11 +47,12 @@ pub(crate) fn run(command: &ClusterCommand) -> Result<Check, BadInput> {
 pub(crate) fn controller(arguments: &ControllerArguments) -> Result<Check, BadInput> {
     let mut catalog = Catalog::of_the_library(&arguments.plugins);
     live::runtime()?.block_on(async {
-        let kubeconfig = arguments.kubeconfig.as_deref();
-        let place = || kubeconfig.map_or_else(|| "a cluster".to_owned(), |file| file.display().to_string());
-        let client = connect(kubeconfig).await.map_err(|error| BadInput::at(place(), error))?;
+        let client = client(arguments.kubeconfig.as_deref()).await?;
         let own = arguments.own_namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok());
         let own = own.unwrap_or_else(|| "default".to_owned());
+        let counters = PluginCounters::default();
+        // Compiled before it leads: whoever leads has a lease to renew.
+        let followed = Followed::begin(&mut catalog, &arguments.plugins, counters.clone())?;
         let mut engine = live::engine(catalog.registry(), &arguments.prometheus)?.store(Arc::new(ConfigMapStore::new(
             client.clone(),
             &own,
@@ -66,15 +68,13 @@ pub(crate) fn controller(arguments: &ControllerArguments) -> Result<Check, BadIn
         if let Some(lease) = &lease {
             engine = engine.permit(Arc::new(lease.clone()));
         }
-        let counters = PluginCounters::default();
-        let telemetry = Arc::new(Telemetry::with_collectors(vec![Box::new(counters.clone())]));
+        let telemetry = Arc::new(Telemetry::with_collectors(vec![Box::new(counters)]));
         let engine = engine.listener(Arc::<Telemetry>::clone(&telemetry));
         let controller = Controller::new(client, arguments.namespace.clone(), engine);
         let controller = controller.map_err(|error| BadInput::at("the controller", chain(&error)))?;
         let algorithms = controller.algorithms();
-        // Compiled before it leads: whoever leads has a lease to renew.
         let register = move |name: &str, plugin: LivePlugin| algorithms.register(name, plugin);
-        let _watch = live::follow(&mut catalog, &arguments.plugins, counters, register)?;
+        let _watch = followed.map(|followed| followed.watch(register)).transpose()?;
         if let Some(address) = arguments.metrics_address {
             let (is_synced, lease) = (controller.is_synced(), lease.clone());
             // One that waits to lead is ready to.
@@ -123,6 +123,12 @@ async fn lead(controller: Controller, lease: Lease) -> Result<Check, BadInput> {
     }
     held.await.map_err(|error| BadInput::at("the lease", error))?;
     ended(done.map_err(|error| BadInput::at("the controller", error))?)
+}
+
+/// A client of the cluster that `kubeconfig` names, or of the one around.
+pub(crate) async fn client(kubeconfig: Option<&Path>) -> Result<Client, BadInput> {
+    let place = || kubeconfig.map_or_else(|| "a cluster".to_owned(), |file| file.display().to_string());
+    connect(kubeconfig).await.map_err(|error| BadInput::at(place(), error))
 }
 
 fn ended(done: Result<(), ControllerError>) -> Result<Check, BadInput> {

@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[cfg(any(feature = "cluster", feature = "live"))]
-pub(crate) use self::plugins::follow;
+pub(crate) use self::plugins::Followed;
 #[cfg(any(feature = "cluster", feature = "live"))]
 pub(crate) use self::telemetry::{PluginCounters, tell};
 use crate::error::BadInput;
@@ -29,7 +29,7 @@ pub(crate) fn engine(
 
     use setpoint_runtime::source::{Fetch, HttpJson, Prometheus};
 
-    let fetch = Fetch::new().map_err(|error| BadInput::at("HTTP", crate::error::chain(&error)))?;
+    let fetch = fetch()?;
     let server = prometheus(arguments, Fetch::TIMEOUT, Fetch::BYTES)?;
     Ok(setpoint_runtime::Engine::builder()
         .registry(registry.clone())
@@ -57,6 +57,11 @@ pub(crate) fn prometheus(
         server = server.with_fetch(fetch.map_err(|error| BadInput::at(file.display(), crate::error::chain(&error)))?);
     }
     Ok(Some(server))
+}
+
+/// What asks servers.
+pub(crate) fn fetch() -> Result<setpoint_runtime::source::Fetch, BadInput> {
+    setpoint_runtime::source::Fetch::new().map_err(|error| BadInput::at("HTTP", crate::error::chain(&error)))
 }
 
 /// Ends with Ctrl-C or SIGTERM. They are waited for from now on.

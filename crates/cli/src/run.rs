@@ -1,20 +1,20 @@
 //! `setpoint run`: a pool of processes on this machine, as large as a policy says.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use setpoint::{BoxFuture, Handlers};
+use setpoint::{AlgorithmManager, BoxFuture, Handlers, Registry};
 use setpoint_process::{Limits, PoolSpec, ProcessPool, Program, ReadyWhen};
 use setpoint_runtime::source::{Command, RunProgram};
-use setpoint_runtime::{Listener, Look, Written};
+use setpoint_runtime::{FileStore, Listener, Look, Written};
 use setpoint_telemetry::Telemetry;
-use setpoint_wasm::LivePlugin;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, LoadedPolicy};
 use crate::cli::run::{Ready, RunArguments};
 use crate::error::{BadInput, chain};
-use crate::live::{self, PluginCounters, terminated};
+use crate::live::{self, Followed, PluginCounters, terminated};
 use crate::output::{self, BOLD};
 
 /// How long a program may take that a reading comes from: less than a step of a look may.
@@ -24,7 +24,10 @@ const BYTES: usize = 64 << 10;
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<(), BadInput> {
     let mut catalog = Catalog::of_the_library(&arguments.plugins);
+    let counters = PluginCounters::default();
+    let followed = Followed::begin(&mut catalog, &arguments.plugins, counters.clone())?;
     let loaded = catalog.open_policy(&arguments.policy)?;
+    let store = arguments.state.as_deref().map(|path| state(path, &loaded, catalog.registry())).transpose()?;
     live::runtime()?.block_on(async {
         let policy = loaded.policy();
         let spec = spec(arguments, &policy.metadata.name);
@@ -34,17 +37,19 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), BadInput> {
         let bounds = policy.spec.bounds().map_err(|error| loaded.error(&error))?;
         let start = bounds.clamp(arguments.start.unwrap_or(policy.spec.min_replicas));
         pool.resize(start).map_err(|error| BadInput::at("the pool", error))?;
-        let counters = PluginCounters::default();
-        let telemetry = Arc::new(Telemetry::with_collectors(vec![Box::new(counters.clone())]));
-        let engine = live::engine(catalog.registry(), &arguments.prometheus)?
+        let telemetry = Arc::new(Telemetry::with_collectors(vec![Box::new(counters)]));
+        let mut engine = live::engine(catalog.registry(), &arguments.prometheus)?;
+        if let Some(store) = store {
+            engine = engine.store(Arc::new(store));
+        }
+        let engine = engine
             .handlers(Handlers::new().with_fallback(Arc::<ProcessPool>::clone(&pool)))
             .source(Arc::new(Command::new(Arc::new(Programs))))
             .listener(Arc::new(Told { json: arguments.json }))
             .listener(Arc::<Telemetry>::clone(&telemetry))
             .build();
-        let plugins = engine.clone();
-        let register = move |name: &str, plugin: LivePlugin| plugins.register_algorithm(name, plugin);
-        let _watch = live::follow(&mut catalog, &arguments.plugins, counters, register)?;
+        // The policy's are there: what comes later is nobody's, and what changes takes over by itself.
+        let _watch = followed.map(|followed| followed.watch(|_, _| Ok(()))).transpose()?;
         if let Some(address) = arguments.metrics_address {
             live::tell(address, telemetry, engine.clone(), || Ok(())).await?;
         }
@@ -54,6 +59,23 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), BadInput> {
         pool.shut_down().await;
         Ok(())
     })
+}
+
+/// Where the state is kept. What is there has to fit, for what it holds back would no longer be held back: that is for
+/// somebody to decide.
+fn state(path: &Path, loaded: &LoadedPolicy, registry: &Registry) -> Result<FileStore, BadInput> {
+    let policy = loaded.policy();
+    let store = FileStore::new(path, &policy.metadata.name);
+    let Some(state) = store.read().map_err(|error| BadInput::at("--state", chain(&error)))? else {
+        return Ok(store);
+    };
+    let mut manager = AlgorithmManager::with_registry(registry.clone());
+    let workload = manager.add(&policy.spec).map_err(|error| loaded.error(&error.under("spec")))?;
+    manager.restore(workload, &state).map_err(|error| {
+        let what = "it is damaged, or another policy's. Name another file, or remove it to begin without a state";
+        BadInput::at(path.display(), format_args!("{}: {what}", chain(&error)))
+    })?;
+    Ok(store)
 }
 
 fn spec(arguments: &RunArguments, name: &str) -> PoolSpec {

@@ -23,6 +23,8 @@ struct Request {
     target_cpu_percent: Option<i32>,
     target_memory_percent: Option<i32>,
     target_gpu_percent: Option<i32>,
+    /// Not theirs yet: their guide means to have it.
+    target_gpu_memory_percent: Option<i32>,
     target_storage_read_throughput_mbps: Option<f64>,
     target_storage_write_throughput_mbps: Option<f64>,
     target_storage_iops: Option<f64>,
@@ -140,6 +142,7 @@ impl Request {
             percent("target_cpu_percent", "cpu", self.target_cpu_percent, MetricKind::Resource),
             percent("target_memory_percent", "memory", self.target_memory_percent, MetricKind::Resource),
             percent("target_gpu_percent", "gpu", self.target_gpu_percent, MetricKind::Pods),
+            percent("target_gpu_memory_percent", "gpuMemory", self.target_gpu_memory_percent, MetricKind::Pods),
             amount(
                 "target_storage_read_throughput_mbps",
                 "storageReadThroughputMbps",

@@ -21,6 +21,8 @@ pub use controller::{Algorithms, Controller, ControllerError};
 pub use crd::{GROUP, KIND, VERSION, crd};
 pub use handler::ScaleHandler;
 pub use inquiry::{Claimant, InquiryError, PolicyFound, inquire, policy_names};
+/// What everything here is done through.
+pub use kube::Client;
 pub use lease::{Lease, LeaseConfig, LeaseConfigError};
 pub use source::{PodAddress, PodAddresses};
 pub use store::ConfigMapStore;

@@ -286,7 +286,7 @@ impl Program {
                     () = &mut feed, if feeding => feeding = false,
                     status = child.wait() => {
                         // What it left behind would hold the pipes open.
-                        tree.kill();
+                        tree.end().await;
                         let heard = if listening { tokio::time::timeout(LAST_WORDS, &mut listen).await } else { break exited(status) };
                         break match heard {
                             Ok(Err(ended)) => ended,
@@ -297,7 +297,7 @@ impl Program {
                 }
             }
         };
-        tree.kill();
+        tree.end().await;
         if matches!(ended, Ended::Late | Ended::Loud(_) | Ended::Lost(_)) {
             // It was killed: it is collected at once, and has nothing more to say.
             let _ = child.wait().await;

@@ -64,21 +64,39 @@ impl Tree {
         test_kill_process_group(self.leader).is_ok()
     }
 
-    /// Ends all of it, at once and for good.
-    pub(crate) fn kill(&mut self) {
-        if std::mem::replace(&mut self.ended, true) {
+    /// Ends all of it, at once and for good. A tree that is dropped instead ends as well, and its thread waits for the
+    /// search through the machine's processes.
+    pub(crate) async fn end(&mut self) {
+        if self.ended {
             return;
         }
+        self.kill_group();
+        #[cfg(target_os = "linux")]
+        {
+            let (leader, mark) = (self.id(), self.mark.clone());
+            if let Err(error) = tokio::task::spawn_blocking(move || escaped::kill(leader, mark.as_str())).await {
+                // The runtime ends: the search is the drop's.
+                tracing::debug!(%error, "what left a process' group was not looked for yet");
+                return;
+            }
+        }
+        self.ended = true;
+    }
+
+    fn kill_group(&self) {
         // In the kernel a fork and a signal to its group exclude each other: none of the group slips through.
         let _ = kill_process_group(self.leader, Signal::KILL);
-        #[cfg(target_os = "linux")]
-        escaped::kill(self.id(), self.mark.as_str());
     }
 }
 
 impl Drop for Tree {
     fn drop(&mut self) {
-        self.kill();
+        if self.ended {
+            return;
+        }
+        self.kill_group();
+        #[cfg(target_os = "linux")]
+        escaped::kill(self.id(), self.mark.as_str());
     }
 }
 

@@ -14,4 +14,4 @@ pub use engine::{AddError, Engine, EngineBuilder, UnknownWorkload, UpdateError};
 pub use look::{Listener, Look, LookFailure, Stage, Strange, Written};
 pub use permit::{Always, Permit};
 pub use source::{InstanceSample, Measured, Question, Source};
-pub use store::{MemoryStore, StateStore, StoreError};
+pub use store::{FileStore, MemoryStore, StateStore, StoreError};

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 pub(crate) use self::align::Aligned;
 pub use self::command::{Command, RunProgram};
-pub use self::fetch::{Fetch, FetchError};
+pub use self::fetch::{Fetch, FetchError, RequestError};
 pub use self::fixed::{Fixed, fixed};
 pub use self::http::HttpJson;
 pub use self::once::{CONCURRENCY, NO_TURN, once_each};

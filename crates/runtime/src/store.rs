@@ -1,10 +1,14 @@
 //! Where states outlive the process.
 
+mod file;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 
 use setpoint::BoxFuture;
+
+pub use self::file::FileStore;
 
 /// Keeps the state of each workload: bytes that [`AlgorithmManager::snapshot`](setpoint::AlgorithmManager::snapshot)
 /// made.

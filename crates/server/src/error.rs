@@ -52,6 +52,9 @@ pub enum ServeError {
     /// Serving ended.
     #[error("serving ended")]
     Serve(#[source] std::io::Error),
+    /// Webhooks can't be told.
+    #[error(transparent)]
+    Client(#[from] setpoint_runtime::source::FetchError),
     /// No identity for this instance.
     #[error("the operating system has no random numbers")]
     Random(#[from] getrandom::Error),

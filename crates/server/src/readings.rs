@@ -13,9 +13,9 @@ use crate::request::word;
 /// How long a reading that was sent is acted on.
 pub(crate) const VALID: Duration = Duration::from_secs(120);
 
-/// What metrics can be called that are sent.
-pub(crate) const METRICS: [&str; 6] =
-    ["cpu", "memory", "gpu", "storageReadThroughputMbps", "storageWriteThroughputMbps", "storageIops"];
+/// What an autoscaler's metrics are called.
+pub(crate) const METRICS: [&str; 7] =
+    ["cpu", "memory", "gpu", "gpuMemory", "storageReadThroughputMbps", "storageWriteThroughputMbps", "storageIops"];
 
 /// Answers with what was last sent to any instance.
 pub(crate) struct Readings {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use setpoint::Handlers;
+use setpoint_runtime::source::Fetch;
 use setpoint_runtime::{Clock, Engine, EngineBuilder, Source, SystemClock};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -18,6 +19,7 @@ use crate::error::ServeError;
 use crate::ownership::{Deadlines, Ownership};
 use crate::readings::Readings;
 use crate::recorder::Recorder;
+use crate::webhook::{Webhook, Webhooks};
 
 /// How a server is set up.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub struct Settings {
     pub lease: Duration,
     /// How many requests of the API are answered a second, of all clients together. Default: 100.
     pub requests_per_second: NonZeroU32,
+    /// Who is told of each change of a count. Default: nobody.
+    pub webhooks: Vec<Webhook>,
 }
 
 impl Settings {
@@ -53,6 +57,7 @@ impl Default for Settings {
             interval: Duration::from_secs(15),
             lease: Duration::from_secs(15),
             requests_per_second: const { NonZeroU32::new(100).expect("above 0") },
+            webhooks: Vec::new(),
         }
     }
 }
@@ -68,6 +73,7 @@ pub struct Server {
     deadlines: Arc<Deadlines>,
     lease: Duration,
     interval: Duration,
+    webhooks: Option<Arc<Webhooks>>,
 }
 
 impl Server {
@@ -82,7 +88,7 @@ impl Server {
         handlers: Handlers,
         sources: impl IntoIterator<Item = Arc<dyn Source>>,
     ) -> Result<Self, ServeError> {
-        let Settings { listen, database, token, interval, lease, requests_per_second } = settings;
+        let Settings { listen, database, token, interval, lease, requests_per_second, webhooks } = settings;
         if token.is_none() && !listen.ip().is_loopback() {
             return Err(ServeError::TokenRequired(listen));
         }
@@ -93,6 +99,10 @@ impl Server {
         let listener =
             TcpListener::bind(listen).await.map_err(|source| ServeError::Listen { address: listen, source })?;
         let database = Database::open(&database).await?;
+        let webhooks = match webhooks.as_slice() {
+            [] => None,
+            _ => Some(Arc::new(Webhooks::start(webhooks, &Fetch::new()?))),
+        };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let deadlines = Arc::new(Deadlines::new(lease));
         let sent = Readings { database: database.clone(), clock: Arc::clone(&clock) };
@@ -101,6 +111,9 @@ impl Server {
             .store(Arc::new(States { database: database.clone(), holder: Arc::clone(&holder) }))
             .listener(Arc::new(Recorder { database: database.clone(), holder: Arc::clone(&holder) }))
             .permit(Arc::<Deadlines>::clone(&deadlines));
+        if let Some(webhooks) = &webhooks {
+            engine = engine.listener(Arc::<Webhooks>::clone(webhooks));
+        }
         for source in sources {
             engine = engine.source(source);
         }
@@ -116,7 +129,7 @@ impl Server {
             interval,
         };
         let router = api::router(api, requests_per_second);
-        Ok(Self { listener, router, engine, database, holder, deadlines, lease, interval })
+        Ok(Self { listener, router, engine, database, holder, deadlines, lease, interval, webhooks })
     }
 
     /// Where it listens: the port that was given to it, if the settings asked for port 0.
@@ -134,7 +147,7 @@ impl Server {
     ///
     /// [`ServeError`] when the database can't be told that this instance ends: its leases run out.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
-        let Self { listener, router, engine, database, holder, deadlines, lease, interval } = self;
+        let Self { listener, router, engine, database, holder, deadlines, lease, interval, webhooks } = self;
         let (stop, mut stopped) = watch::channel(false);
         let looks = engine.clone();
         let looks = tokio::spawn(async move {
@@ -156,8 +169,12 @@ impl Server {
         stop.send_replace(true);
         // Cancelled and panicked are both the end that is awaited.
         let _ends = (ownership.await, looks.await);
-        database.give_back(&holder).await?;
+        let given_back = database.give_back(&holder).await;
         database.close().await;
+        if let Some(webhooks) = webhooks {
+            webhooks.end().await;
+        }
+        given_back?;
         served.map_err(ServeError::Serve)
     }
 }

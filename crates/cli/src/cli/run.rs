@@ -15,6 +15,8 @@ use super::{PluginArguments, PrometheusArguments, parse_time};
   setpoint run --policy workers.yaml -- ./worker --queue jobs
   setpoint run --policy web.yaml --port 9000 --ready http:/healthz -- ./server
       Each process has its own port in $PORT: 9000, 9001 and so on.
+  setpoint run --policy workers.yaml --state workers.state -- ./worker
+      Started again, it goes on where it was: windows, cooldowns and averages go on too.
   setpoint run --policy workers.yaml --json -- ./worker | jq 'select(.written) | .reasons'
 
 Each process has its number in $SETPOINT_INSTANCE, from 0. The policy's metrics say where their
@@ -45,6 +47,9 @@ pub(crate) struct RunArguments {
     /// Serve Prometheus metrics at /metrics, and /healthz and /readyz, here [default: nowhere]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) metrics_address: Option<SocketAddr>,
+    /// Keep the algorithm's state in this file from look to look, and go on from what it holds
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) state: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) plugins: PluginArguments,
     /// Print each look as a line of JSON, and nothing else

@@ -17,6 +17,8 @@ mod plugin;
 mod plugin_new;
 #[cfg(feature = "live")]
 mod run;
+#[cfg(all(feature = "cluster", feature = "server"))]
+mod serve;
 mod simulate;
 mod watermark;
 

@@ -91,6 +91,67 @@ spec:
     assert_eq!(running.end(), Some(0));
 }
 
+/// A policy that goes down only to what was needed over ten minutes.
+const CALM: &str = "apiVersion: setpoint.dev/v1alpha1
+kind: ScalingPolicy
+metadata: { name: workers }
+spec:
+  maxReplicas: 8
+  interval: 1s
+  metrics: [{ name: queue, target: { averageValue: 4 }, source: { command: { command: [cat, depth] } } }]
+  algorithm: { name: max-ratio }
+  stages: [{ stabilized: { scaleDownWindow: 10m } }]
+";
+
+#[test]
+fn a_kill_in_the_middle_of_a_window_loses_nothing_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("written");
+    write("workers.yaml", CALM);
+    write("depth", "12");
+    let start = |arguments: &[&str]| {
+        let mut command = setpoint();
+        command.current_dir(folder.path()).args(["run", "--json", "--policy", "workers.yaml"]).args(arguments);
+        command.args(["--", "sleep", "1000"]);
+        Running::start(command)
+    };
+    let look = |running: &Running| serde_json::from_str::<Value>(&running.line()).expect("JSON");
+    let mut running = start(&["--state", "state"]);
+    let up = look(&running);
+    assert_eq!(up["written"], serde_json::json!({ "from": 1, "to": 3 }), "{up}");
+    write("depth", "4");
+    let held = look(&running);
+    assert_eq!((&held["current"], &held["desired"]), (&3.into(), &3.into()), "{held}");
+    // SIGKILL.
+    running.child.kill().expect("it runs");
+    running.child.wait().expect("it ends");
+    drop(running);
+
+    // Three were needed within the window, of which a file tells: six are too many.
+    let running = start(&["--start", "6", "--state", "state"]);
+    let again = look(&running);
+    assert_eq!(again["written"], serde_json::json!({ "from": 6, "to": 3 }), "{again}");
+    assert_eq!(running.end(), Some(0));
+    // Without it the six are all that is known.
+    let running = start(&["--start", "6"]);
+    let anew = look(&running);
+    assert_eq!((&anew["current"], &anew["desired"]), (&6.into(), &6.into()), "{anew}");
+    assert_eq!(running.end(), Some(0));
+
+    // What can't be gone on from is said, and left as it is.
+    let whole = fs::read(folder.path().join("state")).expect("it was kept");
+    for (name, text) in [("cut short", &whole[..whole.len() - 1]), ("something else", b"{}"), ("empty", b"")] {
+        fs::write(folder.path().join("state"), text).expect("written");
+        let mut command = setpoint();
+        command.current_dir(folder.path()).args(["run", "--policy", "workers.yaml", "--state", "state", "--", "true"]);
+        let output = command.output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let tells = said.contains("state: ") && said.contains("remove it to begin without a state");
+        assert!(output.status.code() == Some(2) && tells, "{name}: {said}");
+        assert_eq!(fs::read(folder.path().join("state")).expect("it is there"), text, "{name}");
+    }
+}
+
 #[test]
 fn what_can_t_be_run_is_said() {
     let policy = "examples/policies/stabilized.yaml";

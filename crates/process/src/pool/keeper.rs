@@ -35,17 +35,23 @@ pub(super) struct Keeper {
     pub(super) stopped: watch::Receiver<bool>,
 }
 
-/// A process under guard. Its tree ends before the guard forgets it.
+/// A process under guard.
 struct Guarded {
     child: Child,
+    // Before the guard: the tree has ended when that forgets it.
     tree: Tree,
+    _guard: OnGuard,
+}
+
+/// A group that is under guard until this is dropped.
+struct OnGuard {
+    group: i32,
     guard: Arc<Guard>,
 }
 
-impl Drop for Guarded {
+impl Drop for OnGuard {
     fn drop(&mut self) {
-        self.tree.kill();
-        self.guard.remove(self.tree.id());
+        self.guard.remove(self.group);
     }
 }
 
@@ -59,11 +65,17 @@ impl Keeper {
             match self.start().await {
                 Ok(mut process) => {
                     self.status.started(process.tree.id());
-                    let status = tokio::select! {
-                        status = process.child.wait() => status,
-                        never = self.spec.ready.watch(self.port, &self.status) => match never {},
-                        () = told(&mut stopped) => return self.drain(process).await,
+                    let end = async {
+                        tokio::select! {
+                            status = process.child.wait() => Some(status),
+                            () = told(&mut stopped) => None,
+                        }
                     };
+                    let Some(status) = self.spec.ready.watch(self.port, &self.status, end).await else {
+                        return self.drain(process).await;
+                    };
+                    // What it left behind could have its port.
+                    process.tree.end().await;
                     self.tell(how(status));
                 }
                 Err(error) => self.tell(format!("can't be started: {error}")),
@@ -94,9 +106,11 @@ impl Keeper {
         }
         .hold(self.mark.clone())?;
         // Before it does anything. If this fails it is dropped, and hasn't.
-        self.guard.add(held.tree.id())?;
+        let group = held.tree.id();
+        self.guard.add(group)?;
+        let guard = OnGuard { group, guard: Arc::clone(&self.guard) };
         let (child, tree, _) = held.open().await?;
-        Ok(Guarded { child, tree, guard: Arc::clone(&self.guard) })
+        Ok(Guarded { child, tree, _guard: guard })
     }
 
     /// Asks it to end, and ends it when its grace is over. What it left behind in its group has as long.
@@ -114,12 +128,14 @@ impl Keeper {
             Ok(status) => tracing::info!(pool = %self.spec.name, slot = self.slot, end = %how(status), "drained"),
             Err(_) => {
                 tracing::warn!(pool = %self.spec.name, slot = self.slot, "did not end when asked to, and was killed");
-                process.tree.kill();
+                process.tree.end().await;
                 if let Err(error) = process.child.wait().await {
                     tracing::error!(pool = %self.spec.name, slot = self.slot, %error, "can't be collected");
                 }
             }
         }
+        // Until nothing of it is left, whatever its group: only then is its port another's.
+        process.tree.end().await;
         self.status.ended("drained".to_owned());
     }
 

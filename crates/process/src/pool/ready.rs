@@ -1,13 +1,13 @@
 //! Whether a process serves.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::status::Status;
 
@@ -40,27 +40,39 @@ impl ReadyWhen {
         matches!(self, Self::Tcp | Self::Http(_))
     }
 
-    /// Keeps `status` up to date for as long as it is polled.
-    pub(super) async fn watch(&self, port: Option<u16>, status: &Status) -> Infallible {
+    /// Waits for `end`, and keeps `status` up to date meanwhile.
+    pub(super) async fn watch<T>(&self, port: Option<u16>, status: &Status, end: impl Future<Output = T>) -> T {
+        let mut end = pin!(end);
         match self {
-            Self::AtOnce => status.set_ready(true),
+            Self::AtOnce => {}
             Self::After(time) => {
-                sleep(*time).await;
-                status.set_ready(true);
+                if let Ok(ended) = timeout(*time, &mut end).await {
+                    return ended;
+                }
             }
-            Self::Tcp | Self::Http(_) => self.probe(port.unwrap_or_default(), status).await,
+            Self::Tcp | Self::Http(_) => {
+                let port = port.expect("a pool is not made without the ports that it asks");
+                return self.probe(port, status, end).await;
+            }
         }
-        std::future::pending().await
+        status.set_ready(true);
+        end.await
     }
 
-    async fn probe(&self, port: u16, status: &Status) {
+    async fn probe<T>(&self, port: u16, status: &Status, mut end: Pin<&mut impl Future<Output = T>>) -> T {
         let (mut serves, mut strikes) = (false, 0);
         loop {
-            let yes = matches!(timeout(PATIENCE, self.ask(port)).await, Ok(Ok(true)));
+            let answer = timeout(PATIENCE, self.ask(port));
+            let yes = tokio::select! {
+                ended = &mut end => return ended,
+                answer = answer => matches!(answer, Ok(Ok(true))),
+            };
             strikes = if yes { 0 } else { strikes + 1 };
             serves = yes || serves && strikes < STRIKES;
             status.set_ready(serves);
-            sleep(if yes { LATER } else { SOON }).await;
+            if let Ok(ended) = timeout(if yes { LATER } else { SOON }, &mut end).await {
+                return ended;
+            }
         }
     }
 

@@ -40,6 +40,15 @@ impl Default for Status {
     }
 }
 
+impl Inner {
+    fn set_ready(&mut self, ready: bool) {
+        if self.ready != ready {
+            self.ready = ready;
+            self.since = now();
+        }
+    }
+}
+
 impl Status {
     pub(super) fn started(&self, pid: i32) {
         let mut inner = self.lock();
@@ -50,17 +59,14 @@ impl Status {
     }
 
     pub(super) fn ended(&self, how: String) {
-        self.lock().last_end = Some(how);
-        self.lock().pid = None;
-        self.set_ready(false);
+        let mut inner = self.lock();
+        inner.last_end = Some(how);
+        inner.pid = None;
+        inner.set_ready(false);
     }
 
     pub(super) fn set_ready(&self, ready: bool) {
-        let mut inner = self.lock();
-        if inner.ready != ready {
-            inner.ready = ready;
-            inner.since = now();
-        }
+        self.lock().set_ready(ready);
     }
 
     /// As a decision sees it. One that waits to be started again runs and isn't ready, as a pod whose container does.

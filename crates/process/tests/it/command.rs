@@ -39,17 +39,22 @@ async fn each_way_to_fail_is_told_apart() {
         }),
         (
             "too much memory",
-            Program::new("python3")
-                .arg("-c")
-                .arg("a = bytearray(1 << 30); print(len(a))")
-                .limits(Limits::default().with_memory(Some(256 << 20))),
-            |error| matches!(error, CommandError::Failed { .. } | CommandError::Start { .. }),
+            hungry(Some(256 << 20)),
+            |error| matches!(error, CommandError::Failed { code: 1, said, .. } if said.contains("memory")),
         ),
     ];
     for (name, program, want) in cases {
         let error = program.run().await.expect_err(name);
         assert!(want(&error), "{name}: {error:?}");
     }
+    hungry(None).run().await.expect("it is the limit that it fails for");
+}
+
+/// Wants half a gigabyte, in one piece.
+fn hungry(limit: Option<u64>) -> Program {
+    let limits = Limits::default().with_time(Duration::from_secs(20)).with_memory(limit);
+    let copy = ["if=/dev/zero", "of=/dev/null", "bs=512M", "count=1"];
+    Program::new("dd").args(copy).env("LC_ALL", "C").limits(limits)
 }
 
 #[tokio::test]
@@ -91,4 +96,40 @@ async fn one_that_nobody_waits_for_any_more_ends() {
     waiting.abort();
     let pid = pid().expect("it ran");
     until("it ends", || !lives(pid)).await;
+}
+
+/// Nothing counts a tree's processes: they last as long as the program may, and what bounds them is that they end with it.
+/// These stop at so many, for the machine's sake.
+#[tokio::test]
+async fn a_fork_bomb_ends_with_its_program() {
+    const BOMBS: [(&str, &str, usize); 3] = [
+        ("a tree", "bomb() { [ $1 -eq 0 ] || { bomb $(($1 - 1)) & bomb $(($1 - 1)) & }; sleep 1000; }; bomb 5", 100),
+        (
+            "each in a session of its own",
+            r#"SELF='[ $1 -eq 0 ] || { setsid sh -c "$SELF" sh $(($1 - 1)) & setsid sh -c "$SELF" sh $(($1 - 1)) & }
+               sleep 1000'; export SELF; sh -c "$SELF" sh 3"#,
+            25,
+        ),
+        ("ever new ones", "while :; do sleep 0.2 & done", 20),
+    ];
+    for (name, script, many) in BOMBS {
+        let mark = format!("SETPOINT_TEST_BOMB={}-{}", std::process::id(), name.replace(' ', "-"));
+        let (variable, value) = mark.split_once('=').expect("it has one");
+        let program = shell(script).env(variable, value);
+        let running = tokio::spawn(async move { program.run().await.map(drop) });
+        until(name, || with(&mark) >= many).await;
+        running.abort();
+        until(name, || with(&mark) == 0).await;
+    }
+}
+
+/// How many processes live that have `entry` in their environment.
+fn with(entry: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").expect("Linux").flatten();
+    let pids = processes.filter_map(|process| process.file_name().to_str()?.parse::<i32>().ok());
+    let has = |pid: &i32| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|one| one == entry.as_bytes())
+    };
+    pids.filter(has).count()
 }

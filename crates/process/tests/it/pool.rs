@@ -1,11 +1,15 @@
 //! A pool of real processes.
 
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 use setpoint::{ResourceHandler as _, Update};
-use setpoint_process::{PoolSpec, ProcessPool, Restarts};
+use setpoint_process::{PoolSpec, ProcessPool, ReadyWhen, Restarts};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use crate::{lives, until};
 
@@ -72,6 +76,85 @@ async fn one_that_does_not_end_when_asked_is_ended() {
     let two = running(&pool, &spec, 2).await;
     pool.shut_down().await;
     assert!(!two.iter().any(|pid| lives(*pid)));
+}
+
+#[tokio::test]
+async fn one_that_drains_keeps_its_port_until_it_is_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().display();
+    // Nobody listens: all that counts is who is told which port.
+    let mut spec = sleepers(&format!(
+        "echo $PORT > {place}/$$; trap 'asked=1' TERM; until [ \"$asked\" ] && [ -e {place}/go ]; do sleep 0.05; done"
+    ));
+    spec.port = Some(20_000);
+    let port = |pid: i32| {
+        let text = std::fs::read_to_string(folder.path().join(pid.to_string())).ok()?;
+        text.trim().parse::<u16>().ok()
+    };
+    let pool = ProcessPool::new(spec.clone()).expect("a pool");
+    pool.resize(1).expect("a port");
+    let first = running(&pool, &spec, 1).await[0];
+    until("it has its port", || port(first) == Some(20_000)).await;
+    pool.resize(0).expect("fewer");
+    pool.resize(1).expect("a port");
+    let both = running(&pool, &spec, 2).await;
+    until("the next has another", || both.iter().any(|pid| port(*pid) == Some(20_001))).await;
+    let slots: Vec<_> = described(&pool, &spec).await.iter().map(|one| one["terminating"] == true).collect();
+    assert_eq!(slots, [true, false]);
+
+    std::fs::write(folder.path().join("go"), "").expect("written");
+    until("the first is gone", || !lives(first)).await;
+    while described(&pool, &spec).await.len() > 1 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let only = running(&pool, &spec, 1).await[0];
+    assert_eq!(port(only), Some(20_001));
+    pool.resize(2).expect("the port is free");
+    let both = running(&pool, &spec, 2).await;
+    until("its port has another process", || both.iter().any(|pid| *pid != first && port(*pid) == Some(20_000))).await;
+    pool.shut_down().await;
+}
+
+#[tokio::test]
+async fn one_that_no_longer_answers_well_is_no_longer_ready() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let mut spec = sleepers("exec sleep 1000");
+    spec.port = Some(listener.local_addr().expect("it listens").port());
+    spec.ready = ReadyWhen::Http("/healthz".to_owned());
+    let status = Arc::new(AtomicU16::new(503));
+    let answers = Arc::clone(&status);
+    // In the process' place, so that the test says what is answered.
+    let served = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.expect("it listens");
+            let mut request = [0; 256];
+            let read = stream.read(&mut request).await.unwrap_or_default();
+            assert!(request[..read].starts_with(b"GET /healthz HTTP/1.1\r\n"));
+            let answer = format!("HTTP/1.1 {} So\r\nContent-Length: 0\r\n\r\n", answers.load(Ordering::Relaxed));
+            stream.write_all(answer.as_bytes()).await.expect("it is read");
+        }
+    });
+    let pool = ProcessPool::new(spec.clone()).expect("a pool");
+    pool.resize(1).expect("a port");
+    running(&pool, &spec, 1).await;
+    for (name, code, ready) in
+        [("not yet", 503, false), ("it serves", 204, true), ("it fails", 500, false), ("again", 200, true)]
+    {
+        status.store(code, Ordering::Relaxed);
+        let mut seen = !ready;
+        for _ in 0..3000 {
+            let instances = pool.instances(&spec.target()).await.expect("its own");
+            seen = instances[0].ready();
+            if seen == ready {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(seen, ready, "{name}");
+    }
+    assert!(!served.is_finished(), "a request was not as it should be");
+    served.abort();
+    pool.shut_down().await;
 }
 
 const POOL: &str = "SETPOINT_TEST_POOL";

@@ -28,6 +28,11 @@ pub enum FetchError {
     NoCertificate,
 }
 
+/// A request that was not answered with success, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct RequestError(String);
+
 impl Fetch {
     /// How long a request may take, by default: less than a step of a look may.
     pub const TIMEOUT: Duration = Duration::from_secs(4);
@@ -59,7 +64,7 @@ impl Fetch {
     ///
     /// [`FetchError`].
     pub fn directly(timeout: Duration, bytes: usize) -> Result<Self, FetchError> {
-        Self::of(Self::client(timeout).no_proxy(), bytes)
+        Self::bounded(Self::client().no_proxy(), timeout, bytes)
     }
 
     /// Asks with the default limits, and trusts only servers with a certificate of these authorities: `pem` is what a CA
@@ -101,6 +106,17 @@ impl Fetch {
     #[must_use]
     pub const fn through(client: Client, bytes: usize) -> Self {
         Self { client, bytes }
+    }
+
+    /// Posts `body`, which is JSON, to `url`, with further headers.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] unless the answer is a success.
+    pub async fn post_json(&self, url: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<(), RequestError> {
+        let request = self.client.post(url).header("Content-Type", "application/json").body(body);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        self.send(request).await.map(drop).map_err(RequestError)
     }
 
     /// What `request`, which was made of a client, is answered, where `is_answer` says so of its status.

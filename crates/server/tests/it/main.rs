@@ -4,5 +4,8 @@ mod browser;
 mod durable;
 mod guide;
 mod instances;
+mod outside;
 mod rules;
 mod support;
+mod told;
+mod workload;

@@ -10,9 +10,12 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use setpoint::{Handlers, InMemoryHandler, TargetRef};
 use setpoint_runtime::Source;
-use setpoint_server::{Server, Settings, Token};
+use setpoint_runtime::source::{Fetch, Prometheus};
+use setpoint_server::{Queries, Server, Settings, Token, Webhook};
 use setpoint_testkit::required::skip;
 use tempfile::TempDir;
+
+use crate::workload::{Remote, Workloads};
 
 /// How long anything is waited for that has to come.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,6 +32,10 @@ pub(crate) const WORKLOADS: [(&str, &str, &str, u32); 5] = [
 const DATABASE: &str = "SETPOINT_TEST_DATABASE";
 const TOKEN: &str = "SETPOINT_TEST_TOKEN";
 const RATE: &str = "SETPOINT_TEST_RATE";
+const WORKLOADS_AT: &str = "SETPOINT_TEST_WORKLOADS";
+const PROMETHEUS: &str = "SETPOINT_TEST_PROMETHEUS";
+const WEBHOOKS: &str = "SETPOINT_TEST_WEBHOOKS";
+const SECRET: &str = "SETPOINT_TEST_SECRET";
 
 /// Not a test but the process that others start: this binary again.
 #[test]
@@ -42,6 +49,13 @@ fn a_server_when_asked_to_be_one() -> Result<(), Box<dyn std::error::Error>> {
     settings.token = std::env::var(TOKEN).ok().map(|token| Token::new(&token)).transpose()?;
     settings.requests_per_second =
         std::env::var(RATE).ok().map_or(Ok(settings.requests_per_second), |rate| rate.parse())?;
+    if let (Ok(urls), Ok(secret)) = (std::env::var(WEBHOOKS), std::env::var(SECRET)) {
+        settings.webhooks = urls.split(' ').map(|url| Webhook::new(url)?.signed(&secret)).collect::<Result<_, _>>()?;
+    }
+    let mut sources = Vec::<Arc<dyn Source>>::new();
+    if let Ok(address) = std::env::var(PROMETHEUS) {
+        sources.push(Arc::new(Queries::default().asked_of(Prometheus::new(Fetch::new()?, Some(address)))));
+    }
     let target = |kind: &str, namespace: &str, name: &str| TargetRef {
         api_version: "apps/v1".to_owned(),
         kind: kind.to_owned(),
@@ -49,9 +63,12 @@ fn a_server_when_asked_to_be_one() -> Result<(), Box<dyn std::error::Error>> {
         namespace: Some(namespace.to_owned()),
     };
     let workloads = WORKLOADS.map(|(kind, namespace, name, count)| (target(kind, namespace, name), count));
-    let handlers = Handlers::new().with_fallback(Arc::new(InMemoryHandler::new(workloads)));
+    let handlers = match std::env::var(WORKLOADS_AT) {
+        Ok(address) => Handlers::new().with_fallback(Arc::new(Remote(address.parse()?))),
+        Err(_) => Handlers::new().with_fallback(Arc::new(InMemoryHandler::new(workloads))),
+    };
     tokio::runtime::Runtime::new()?.block_on(async {
-        let server = Server::start(settings, handlers, Vec::<Arc<dyn Source>>::new()).await?;
+        let server = Server::start(settings, handlers, sources).await?;
         eprintln!("listening on {}", server.address()?);
         server.run(std::future::pending()).await
     })?;
@@ -78,6 +95,25 @@ impl Served {
 
     pub(crate) fn with_rate(database: &str, rate: &str) -> Self {
         Self::with(database, &[(RATE, rate)])
+    }
+
+    /// One whose workloads are elsewhere.
+    pub(crate) fn with_workloads(database: &str, workloads: &Workloads) -> Self {
+        Self::with(database, &[(WORKLOADS_AT, &workloads.address.to_string())])
+    }
+
+    /// One that asks a Prometheus.
+    pub(crate) fn with_prometheus(database: &str, address: SocketAddr) -> Self {
+        Self::with(database, &[(PROMETHEUS, &format!("http://{address}"))])
+    }
+
+    /// One that tells `urls`, with a space between them.
+    pub(crate) fn with_webhooks(database: &str, urls: &str, secret: &str) -> Self {
+        Self::with(database, &[(WEBHOOKS, urls), (SECRET, secret)])
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     fn with(database: &str, more: &[(&str, &str)]) -> Self {
