@@ -123,6 +123,30 @@ fn the_tutorial_scales_what_its_manifest_describes() {
     assert_eq!(running.end(), Some(0));
 }
 
+/// The autoscaler as the operator starts it: what is scaled is in the environment.
+#[cfg(feature = "cluster")]
+#[test]
+fn the_tutorial_scales_a_deployment_of_a_cluster() {
+    use setpoint_testkit::cluster::{Cluster, ClusterOptions};
+
+    let Some(folder) = tutorial() else { return };
+    let Some(cluster) = Cluster::start(ClusterOptions::default()) else { return };
+    let kubeconfig = cluster.kubeconfig().display().to_string();
+    cluster.kubectl(&["apply", "-f", &folder.path().join("deployment.yaml").display().to_string()]).expect("applied");
+    let target = r#"{"apiVersion": "apps/v1", "kind": "Deployment", "name": "hello-kubernetes"}"#;
+    let variables = [("scaleTargetRef", target), ("namespace", "default"), ("interval", "1000")];
+    let running = run(&folder, &["--cluster", "--kubeconfig", &kubeconfig], &variables);
+    let line = running.line();
+    assert!(line.contains("1 -> 5"), "{line}");
+    let replicas = "jsonpath={.spec.replicas}";
+    let replicas = || cluster.kubectl(&["get", "deployment/hello-kubernetes", "-o", replicas]).expect("a count");
+    assert_eq!(replicas(), "5");
+    cluster.kubectl(&["label", "deployment/hello-kubernetes", "--overwrite", "numPods=2"]).expect("a label");
+    let line = running.line();
+    assert!(line.contains("5 -> 2") && replicas() == "2", "{line}: {}", replicas());
+    assert_eq!(running.end(), Some(0));
+}
+
 #[test]
 fn what_can_t_be_run_is_said_with_its_place() {
     let folder = Folder::new();

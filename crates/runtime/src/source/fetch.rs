@@ -45,7 +45,6 @@ impl Fetch {
     }
 
     /// The beginning of a client that has this project's TLS and name, for [`through`](Self::through).
-    #[must_use]
     pub fn client() -> ClientBuilder {
         // One that is there already, of whoever embeds this, is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
