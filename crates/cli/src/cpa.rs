@@ -115,10 +115,9 @@ async fn cluster(
     loaded: &Loaded,
 ) -> Result<(TargetRef, Arc<dyn ResourceHandler>), BadInput> {
     let target = config.target.clone().ok_or_else(|| {
-        loaded.error(&ConfigError::new(
-            "scaleTargetRef",
-            "must be given, here or in the environment: it is what is scaled",
-        ))
+        let message = "must be given, here or in the environment, to scale it in a cluster; --workload and --manifest scale \
+                       what is in memory";
+        loaded.error(&ConfigError::new("scaleTargetRef", message))
     })?;
     let client = setpoint_kube::connect(arguments.kubeconfig.as_deref()).await;
     let client = client.map_err(|error| BadInput::at("the cluster", error))?;
@@ -131,7 +130,8 @@ async fn cluster(
     _: &Config,
     _: &Loaded,
 ) -> Result<(TargetRef, Arc<dyn ResourceHandler>), BadInput> {
-    Err(BadInput::at("--cluster", "this command was built without it"))
+    let problem = "--workload or --manifest is needed: this command was built without the feature `cluster`";
+    Err(BadInput::at("what is scaled", problem))
 }
 
 /// The workload that a manifest describes.

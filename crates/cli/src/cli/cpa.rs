@@ -15,13 +15,13 @@ pub(crate) enum CpaCommand {
 }
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("place").required(true))]
+#[command(group = ArgGroup::new("place").multiple(false))]
 #[command(after_help = "Examples:
   setpoint cpa run --config config.yaml --manifest deployment.yaml
       On a Deployment in memory, to try programs: labels and all else are the manifest's.
   setpoint cpa run --config config.yaml --workload Deployment/default/hello-kubernetes=2
   scaleTargetRef='{\"apiVersion\": \"apps/v1\", \"kind\": \"Deployment\", \"name\": \"web\"}' \\
-    setpoint cpa run --cluster
+    setpoint cpa run
       In a container as the operator starts it: what is scaled is in the environment, and the
       configuration at $configPath or /config.yaml.
   curl -X POST 'http://127.0.0.1:5000/api/v1/evaluation?dry_run=true'
@@ -31,8 +31,8 @@ A variable of the environment that is called like a field goes before the file: 
 or evaluate='{\"type\": \"shell\", …}'. Programs get the whole environment. Each is ended, with all
 that it started, when its method's `timeout` is over, or when it goes too far.
 
-`--cluster` is there where the command was built with it. Ctrl-C and SIGTERM end the command after
-the cycle under way: exit code 0.")]
+What scales in a cluster has to be built with the feature `cluster`. Ctrl-C and SIGTERM end the command
+after the cycle under way: exit code 0.")]
 pub(crate) struct CpaRunArguments {
     /// The configuration, YAML or JSON [default: $configPath, else /config.yaml]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -43,13 +43,13 @@ pub(crate) struct CpaRunArguments {
     /// Scale what a Kubernetes manifest describes, in memory
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, group = "place")]
     pub(crate) manifest: Option<PathBuf>,
-    /// Scale the configuration's scaleTargetRef in a cluster
+    /// Scale the configuration's scaleTargetRef in a cluster [default, where nothing is in memory]
     #[cfg(feature = "cluster")]
     #[arg(long, group = "place")]
     pub(crate) cluster: bool,
     /// The kubeconfig [default: $KUBECONFIG, ~/.kube/config, or the pod's service account]
     #[cfg(feature = "cluster")]
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "cluster")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["workload", "manifest"])]
     pub(crate) kubeconfig: Option<PathBuf>,
     /// Serve the API here [default: the configuration's apiConfig, else 127.0.0.1:5000]
     #[arg(long, value_name = "ADDRESS:PORT")]

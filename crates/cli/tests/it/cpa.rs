@@ -123,6 +123,30 @@ fn the_tutorial_scales_what_its_manifest_describes() {
     assert_eq!(running.end(), Some(0));
 }
 
+/// The autoscaler as the operator starts it: what is scaled is in the environment.
+#[cfg(feature = "cluster")]
+#[test]
+fn the_tutorial_scales_a_deployment_of_a_cluster() {
+    use setpoint_testkit::cluster::{Cluster, ClusterOptions};
+
+    let Some(folder) = tutorial() else { return };
+    let Some(cluster) = Cluster::start(ClusterOptions::default()) else { return };
+    let kubeconfig = cluster.kubeconfig().display().to_string();
+    cluster.kubectl(&["apply", "-f", &folder.path().join("deployment.yaml").display().to_string()]).expect("applied");
+    let target = r#"{"apiVersion": "apps/v1", "kind": "Deployment", "name": "hello-kubernetes"}"#;
+    let variables = [("scaleTargetRef", target), ("namespace", "default"), ("interval", "1000")];
+    let running = run(&folder, &["--cluster", "--kubeconfig", &kubeconfig], &variables);
+    let line = running.line();
+    assert!(line.contains("1 -> 5"), "{line}");
+    let replicas = "jsonpath={.spec.replicas}";
+    let replicas = || cluster.kubectl(&["get", "deployment/hello-kubernetes", "-o", replicas]).expect("a count");
+    assert_eq!(replicas(), "5");
+    cluster.kubectl(&["label", "deployment/hello-kubernetes", "--overwrite", "numPods=2"]).expect("a label");
+    let line = running.line();
+    assert!(line.contains("5 -> 2") && replicas() == "2", "{line}: {}", replicas());
+    assert_eq!(running.end(), Some(0));
+}
+
 #[test]
 fn what_can_t_be_run_is_said_with_its_place() {
     let folder = Folder::new();
@@ -131,58 +155,44 @@ fn what_can_t_be_run_is_said_with_its_place() {
     folder.write("good.yaml", &good);
     folder.write("bad.yaml", format!("metric: {}\nevaluate: {}\n", method("100"), method("0")));
     folder.write("manifest.yaml", "kind: Deployment\nmetadata: { name: a }\n");
-    let workload = ["--workload", "Deployment/default/a=1"];
-    let cases: [(&str, &str, &[&str], &[(&str, &str)], &str); 9] = [
-        ("no place", "good.yaml", &[], &[], "required"),
-        (
-            "two places",
-            "good.yaml",
-            &["--workload", "Deployment/default/a=1", "--manifest", "manifest.yaml"],
-            &[],
-            "cannot be used with",
-        ),
-        ("no file", "none.yaml", &workload, &[], "none.yaml: can't be read"),
-        ("a field", "bad.yaml", &workload, &[], "bad.yaml:2:26: evaluate.timeout: must be at least 1 ms"),
+    // A name, the configuration, what else is said, a variable of the environment, and what is complained of.
+    type Case<'a> = (&'a str, &'a str, &'a str, Option<(&'a str, &'a str)>, &'a str);
+    let (workload, both) =
+        ("--workload=Deployment/default/a=1", "--workload=Deployment/default/a=1 --manifest=manifest.yaml");
+    let other = "{apiVersion: apps/v1, kind: Deployment, name: b}";
+    let cases: [Case<'_>; 9] = [
+        ("no place", "good.yaml", "", None, "--workload"),
+        ("two places", "good.yaml", both, None, "cannot be used with"),
+        ("no file", "none.yaml", workload, None, "none.yaml: can't be read"),
+        ("a field", "bad.yaml", workload, None, "bad.yaml:2:26: evaluate.timeout: must be at least 1 ms"),
         (
             "a variable",
             "good.yaml",
-            &workload,
-            &[("interval", "soon")],
+            workload,
+            Some(("interval", "soon")),
             "interval: the environment variable: \"soon\" is no whole number",
         ),
         (
             "a variable's meaning",
             "good.yaml",
-            &workload,
-            &[("interval", "10")],
+            workload,
+            Some(("interval", "10")),
             "the environment's interval: interval: must be at least 1000 ms",
         ),
-        (
-            "a manifest",
-            "good.yaml",
-            &["--manifest", "manifest.yaml"],
-            &[],
-            "manifest.yaml:1:1: missing field `apiVersion`",
-        ),
+        ("a manifest", "good.yaml", "--manifest=manifest.yaml", None, "manifest.yaml:1:1: missing field `apiVersion`"),
         (
             "another target",
             "good.yaml",
-            &workload,
-            &[("scaleTargetRef", "{apiVersion: apps/v1, kind: Deployment, name: b}")],
+            workload,
+            Some(("scaleTargetRef", other)),
             "it is apps/v1 Deployment default/b, and what is in memory apps/v1 Deployment default/a",
         ),
-        (
-            "no memory",
-            "good.yaml",
-            &["--workload", "Deployment/default/a=1", "--program-memory", "0"],
-            &[],
-            "at least 1 byte",
-        ),
+        ("no memory", "good.yaml", "--program-memory=0", None, "at least 1 byte"),
     ];
-    for (name, config, arguments, variables, says) in cases {
+    for (name, config, arguments, variable, says) in cases {
         let mut command = setpoint();
-        command.current_dir(folder.path()).args(["cpa", "run", "--config", config]).args(arguments);
-        let output = command.envs(variables.iter().copied()).output().expect("it runs");
+        command.current_dir(folder.path()).args(["cpa", "run", "--config", config]).args(arguments.split_whitespace());
+        let output = command.envs(variable).output().expect("it runs");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.code() == Some(2) && said.contains(says), "{name}: {said}");
     }

@@ -115,9 +115,6 @@ fn the_environment_goes_before_the_file() {
         ("scaleTargetRef", r#"{"apiVersion": "apps/v1", "kind": "Deployment", "name": "hello-kubernetes"}"#),
         ("PATH", "/nowhere"),
     ];
-    let of = |variables: &'static [(&str, &str)]| {
-        move |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned())
-    };
     let mut document = minimal();
     document["interval"] = json!(60_000);
     let find = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned());
@@ -138,14 +135,14 @@ fn the_environment_goes_before_the_file() {
     assert!(config.evaluate.takes_bare());
     assert_eq!(config.target.expect("given").to_string(), "apps/v1 Deployment web/hello-kubernetes");
 
-    let cases: [(&'static [(&str, &str)], &str, &str); 3] = [
-        (&[("interval", "5s")], "interval", "no whole number"),
-        (&[("minReplicas", "")], "minReplicas", "no whole number"),
-        (&[("metric", "{")], "metric", "the environment variable: "),
-    ];
-    for (variables, path, says) in cases {
-        let error = with_environment(minimal(), of(variables), parse).expect_err(path);
-        assert!(error.path == path && error.message.contains(says), "{error}");
+    for (field, text, says) in [
+        ("interval", "5s", "no whole number"),
+        ("minReplicas", "", "no whole number"),
+        ("metric", "{", "the environment variable: "),
+    ] {
+        let variable = |name: &str| (name == field).then(|| text.to_owned());
+        let error = with_environment(minimal(), variable, parse).expect_err(field);
+        assert!(error.path == field && error.message.contains(says), "{error}");
     }
     assert!(with_environment(json!([]), |_| None, parse).is_err());
 }
