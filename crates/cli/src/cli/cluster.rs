@@ -166,7 +166,7 @@ pub(crate) struct ClusterSimulateArguments {
 
 const DIFF_EXAMPLES: &str = "Examples:
   PROGRAM diff chat --policy changed.yaml --prometheus http://localhost:9090
-  PROGRAM diff chat --policy changed.yaml --prometheus http://localhost:9090 --since 2d --exit-code
+  PROGRAM diff chat --policy changed.yaml --prometheus http://localhost:9090 --exit-code
 
 Both policies decide over the same recording, each from its own count on. Readings are as they were
 recorded: the load does not react to the count. With --exit-code the exit code is 1 where the two
