@@ -416,8 +416,8 @@ const SERVE_EXAMPLES: &str = "Examples:
   setpoint serve --webhook https://example.org/scaled --webhook-secret-file secret
       Each change of a count is posted, signed in the header X-Setpoint-Signature.
 
-The API is described at /openapi.json. A token is taken from --token-file, else from $SETPOINT_TOKEN,
-and is required where the address can be reached from elsewhere.";
+The API is described at /openapi.json. A token is taken from --token-file, else from
+$SETPOINT_TOKEN, and is required where the address can be reached from elsewhere.";
 
 /// What is served, where, and to whom.
 #[cfg(feature = "server")]
@@ -444,7 +444,7 @@ pub(crate) struct ServeArguments {
     #[cfg(feature = "cluster")]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "cluster")]
     pub(crate) kubeconfig: Option<PathBuf>,
-    /// Read metrics from this Prometheus [default: what clients send]
+    /// Read metrics from this Prometheus [default: they are what clients send]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) prometheus: Option<String>,
     /// Ask Prometheus this for a metric; repeat it for more

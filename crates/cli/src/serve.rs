@@ -50,7 +50,6 @@ async fn serve(
 }
 
 /// Where workloads are: a cluster, or this process' memory.
-#[cfg_attr(not(feature = "cluster"), expect(clippy::unused_async, reason = "a cluster is connected to"))]
 async fn workloads(arguments: &ServeArguments) -> Result<Arc<dyn ResourceHandler>, BadInput> {
     #[cfg(feature = "cluster")]
     if arguments.cluster {

@@ -9,7 +9,7 @@ use setpoint_runtime::{Measured, Question, Source};
 
 use crate::readings::METRICS;
 
-/// Pods of a workload, as their series have them.
+/// A series of a workload's pods. cAdvisor has a container's beside that of its whole pod, which has no container's name.
 macro_rules! pods {
     ($series:literal $(, $more:literal)?) => {
         concat!($series, r#"{namespace="$namespace",pod=~"$pods""#, $($more,)? "}")
@@ -56,15 +56,15 @@ const DEFAULTS: [(&str, &str); METRICS.len()] = [
     (
         "storageReadThroughputMbps",
         of_each_pod!(
-            concat!("sum(rate(", pods!("container_fs_reads_bytes_total"), "[2m])) / 1e6"),
-            pods!("container_fs_reads_bytes_total")
+            concat!("sum(rate(", pods!("container_fs_reads_bytes_total", r#",container!="""#), "[2m])) / 1e6"),
+            pods!("container_fs_reads_bytes_total", r#",container!="""#)
         ),
     ),
     (
         "storageWriteThroughputMbps",
         of_each_pod!(
-            concat!("sum(rate(", pods!("container_fs_writes_bytes_total"), "[2m])) / 1e6"),
-            pods!("container_fs_writes_bytes_total")
+            concat!("sum(rate(", pods!("container_fs_writes_bytes_total", r#",container!="""#), "[2m])) / 1e6"),
+            pods!("container_fs_writes_bytes_total", r#",container!="""#)
         ),
     ),
     (
@@ -72,12 +72,12 @@ const DEFAULTS: [(&str, &str); METRICS.len()] = [
         of_each_pod!(
             concat!(
                 "(sum(rate(",
-                pods!("container_fs_reads_total"),
+                pods!("container_fs_reads_total", r#",container!="""#),
                 "[2m])) + sum(rate(",
-                pods!("container_fs_writes_total"),
+                pods!("container_fs_writes_total", r#",container!="""#),
                 "[2m])))"
             ),
-            pods!("container_fs_reads_total")
+            pods!("container_fs_reads_total", r#",container!="""#)
         ),
     ),
 ];
@@ -216,7 +216,8 @@ impl Source for Asked {
     fn read<'a>(&'a self, questions: &'a [Question]) -> BoxFuture<'a, Vec<Measured>> {
         Box::pin(async move {
             let asked = |question: &Question| {
-                let query = self.queries.of(&question.metric.name, &question.target).unwrap_or_default();
+                let query = self.queries.of(&question.metric.name, &question.target);
+                let query = query.expect("it answers only for those that have one");
                 let source = MetricSource::Prometheus(PrometheusQuery::new(query));
                 let metric = Arc::unwrap_or_clone(Arc::clone(&question.metric)).with_source(source);
                 Question::new(Arc::clone(&question.target), Arc::new(metric))

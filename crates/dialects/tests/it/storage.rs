@@ -68,14 +68,16 @@ fn storage_targets_are_so_much_an_instance() {
     for (field, target) in [("read_throughput_mbps", 500.0), ("write_throughput_mbps", 200.0), ("iops", 10_000.0)] {
         request[format!("target_storage_{field}")] = json!(target);
     }
+    request["target_gpu_memory_percent"] = json!(90);
     let request = with(with(request, "/target_cpu_percent", None), "/scale_up_policy", None);
     let conversion = converted(&request);
     let names: Vec<&str> = conversion.policy.spec.metrics.iter().map(|metric| metric.name.as_str()).collect();
-    assert_eq!(names, ["memory", "gpu", "storageReadThroughputMbps", "storageWriteThroughputMbps", "storageIops"]);
-    let readings = [75.0, 80.0, 800.0, 200.0, 0.0].map(Reading::Value);
+    let storage = ["storageReadThroughputMbps", "storageWriteThroughputMbps", "storageIops"];
+    assert_eq!(names, [["memory", "gpu", "gpuMemory"], storage].concat());
+    let readings = [75.0, 80.0, 90.0, 800.0, 200.0, 0.0].map(Reading::Value);
     // 2 · 800 / 500 is 3.2, rounded up.
     assert_eq!(decide(&conversion.policy, &[(0, 2, &readings)]), [4]);
-    assert_eq!(conversion.origin("spec.metrics[2].name"), "target_storage_read_throughput_mbps");
+    assert_eq!(conversion.origin("spec.metrics[3].name"), "target_storage_read_throughput_mbps");
     assert!(conversion.is_complete());
 }
 
@@ -107,6 +109,7 @@ fn the_guide_s_errors_are_in_its_words() {
         ("/workload_name", Some(json!("")), "workload_name", "workload_name is required"),
         ("/workload_namespace", None, "", "missing field `workload_namespace`"),
         ("/target_cpu_percent", Some(json!(101)), "target_cpu_percent", "must be between 1 and 100, got 101"),
+        ("/target_gpu_memory_percent", Some(json!(0)), "target_gpu_memory_percent", "must be between 1 and 100, got 0"),
         ("/target_cpu_percents", Some(json!(10)), "target_cpu_percents", "did you mean `target_cpu_percent`?"),
         ("/scale_up_policy/max_scale_change", Some(json!(0)), "scale_up_policy.max_scale_change", "at least 1, got 0"),
         (

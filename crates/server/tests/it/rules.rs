@@ -25,6 +25,7 @@ fn each_target_counts() {
         ("target_cpu_percent", "cpu", 70.0, "current_cpu_percent"),
         ("target_memory_percent", "memory", 70.0, "current_memory_percent"),
         ("target_gpu_percent", "gpu", 70.0, "current_gpu_percent"),
+        ("target_gpu_memory_percent", "gpuMemory", 70.0, "current_gpu_memory_percent"),
         (
             "target_storage_read_throughput_mbps",
             "storageReadThroughputMbps",
