@@ -1,6 +1,7 @@
 //! Prometheus, and webhooks.
 
 use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -28,11 +29,13 @@ fn query(told: &Told) -> String {
 fn readings_are_prometheus_or_missing() {
     let prometheus = Listening::start(|told| {
         let query = query(told.last().expect("the one to answer"));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+        let sample = |value: &str| format!(r#"{{"metric":{{}},"value":[{now},"{value}"]}}"#);
         let samples = match query.as_str() {
-            cpu if cpu.contains("container_cpu_usage_seconds_total") => r#"{"metric":{},"value":[1,"105"]}"#,
-            memory if memory.contains("DCGM_FI_DEV_FB_USED") => r#"{"metric":{},"value":[1,"40.4"]}"#,
+            cpu if cpu.contains("container_cpu_usage_seconds_total") => sample("105"),
+            memory if memory.contains("DCGM_FI_DEV_FB_USED") => sample("40.4"),
             // No GPU's exporter knows these pods.
-            _ => "",
+            _ => String::new(),
         };
         Some((200, format!(r#"{{"status":"success","data":{{"resultType":"vector","result":[{samples}]}}}}"#)))
     });

@@ -74,7 +74,8 @@ fn answer(mut stream: TcpStream, answers: Answers, ranges: &Mutex<Vec<Form>>) ->
         json!({ "resultType": "matrix", "result": [{ "metric": {}, "values": values }] })
     } else {
         let value = answers(&form["query"], 0);
-        let result: Vec<Value> = value.iter().map(|value| json!({ "metric": {}, "value": [0, value] })).collect();
+        let now = jiff::Timestamp::now().as_second();
+        let result: Vec<Value> = value.iter().map(|value| json!({ "metric": {}, "value": [now, value] })).collect();
         json!({ "resultType": "vector", "result": result })
     };
     let body = json!({ "status": "success", "data": data }).to_string();
