@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use kube::{Client, Config};
-use setpoint_kube::{ConfigMapStore, Controller, Lease, LeaseConfig};
+use setpoint_kube::{ConfigMapStore, Controller, Kind, Lease, LeaseConfig};
 use setpoint_runtime::source::fixed;
 use setpoint_runtime::{Engine, Measured};
 
-use crate::{apply, cluster, eventually, field, workload};
+use crate::{apply, as_deployed, cluster, eventually, field, install, workload};
 
 const POLICY: &str = "apiVersion: setpoint.dev/v1alpha1
 kind: ScalingPolicy
@@ -22,16 +21,10 @@ spec:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_controller_needs_no_more_than_its_role_gives() {
-    let Some((cluster, _)) = cluster("setpoint-system").await else { return };
-    let deploy = |file: &str| std::fs::read_to_string(format!("{}/deploy/{file}", env!("CARGO_MANIFEST_DIR")));
-    cluster.kubectl_with(&["apply", "-f", "-"], &deploy("rbac.yaml").expect("a file")).expect("a role");
-    let token = cluster.kubectl(&["-n", "setpoint-system", "create", "token", "setpoint"]).expect("a token");
-    let mut config = Config::new(cluster.api().parse().expect("an address"));
-    config.accept_invalid_certs = true;
-    config.auth_info.token = Some(token.trim().to_owned().into());
-    let client = Client::try_from(config).expect("a client");
-
-    cluster.kubectl(&["create", "namespace", "role"]).expect("a namespace");
+    let Some((cluster, _)) = cluster("role").await else { return };
+    // That it may not watch those of another kind keeps it from nothing.
+    install(cluster, Kind::AiInference);
+    let client = as_deployed(cluster, "alone");
     apply(cluster, "role", &workload("Deployment", "web", 1));
     apply(cluster, "role", POLICY);
     let lease = Lease::new(client.clone(), LeaseConfig::new("setpoint-system", "setpoint", "one"));
