@@ -333,7 +333,7 @@ async fn an_elastic_scaler_is_watched_once_its_kind_is_installed_and_its_algorit
     let cases = [
         (custom.replace("threshold: 0.8", "thresold: 0.8"), "spec.trigger.metricsTrigger.algorithmConfig", "thresold"),
         (
-            custom.replace("scalingAlgorithm: custom", "scalingAlgorithm: costum"),
+            custom.replace("scalingAlgorithm: custom", "scalingAlgorithm: custm"),
             "spec.trigger.metricsTrigger.scalingAlgorithm",
             "did you mean `custom`?",
         ),
