@@ -148,12 +148,14 @@ impl Desk {
                 }
                 self.is_listed(kind).await;
             }
-            Seen::Event(Err(error)) => {
-                tracing::warn!(%kind, %error, "policies can't be watched; it is tried again");
-                // Those that can be seen don't wait for it.
-                self.is_listed(kind).await;
-            }
-            Seen::Event(Ok(event)) => self.watched(kind, event).await,
+            Seen::Event(event) => match *event {
+                Ok(event) => self.watched(kind, event).await,
+                Err(error) => {
+                    tracing::warn!(%kind, %error, "policies can't be watched; it is tried again");
+                    // Those that can be seen don't wait for it.
+                    self.is_listed(kind).await;
+                }
+            },
         }
     }
 

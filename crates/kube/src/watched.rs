@@ -19,7 +19,7 @@ pub(crate) enum Seen {
     /// The cluster doesn't have it, so there are no policies of it. Told once, until it has.
     NotInstalled,
     /// As the watch has it.
-    Event(Watched<Event<DynamicObject>>),
+    Event(Box<Watched<Event<DynamicObject>>>),
 }
 
 /// What a stream is doing.
@@ -65,7 +65,7 @@ pub(crate) fn watch_kind(client: Client, namespace: Option<&str>, kind: Kind) ->
                     },
                     Doing::Watching(mut events) => match events.next().await? {
                         Err(error) if is_absent(&error) => Doing::Waiting { told: false },
-                        event => return Some(((kind, Seen::Event(event)), Doing::Watching(events))),
+                        event => return Some(((kind, Seen::Event(Box::new(event))), Doing::Watching(events))),
                     },
                 };
             }
