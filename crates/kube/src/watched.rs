@@ -63,9 +63,11 @@ pub(crate) fn watch_kind(client: Client, namespace: Option<&str>, kind: Kind) ->
                             Doing::Watching(watcher(api.clone(), Config::default()).default_backoff().boxed())
                         }
                     },
-                    Doing::Watching(mut events) => match events.next().await? {
-                        Err(error) if is_absent(&error) => Doing::Waiting { told: false },
-                        event => return Some(((kind, Seen::Event(Box::new(event))), Doing::Watching(events))),
+                    Doing::Watching(mut events) => match events.next().await {
+                        Some(Err(error)) if is_absent(&error) => Doing::Waiting { told: false },
+                        // It doesn't end by itself; should it, another begins.
+                        None => Doing::Waiting { told: false },
+                        Some(event) => return Some(((kind, Seen::Event(Box::new(event))), Doing::Watching(events))),
                     },
                 };
             }

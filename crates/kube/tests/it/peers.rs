@@ -233,7 +233,7 @@ async fn an_ai_inference_policy_is_carried_out_and_its_status_is_as_its_document
     eventually("a reading", "100", || of(llm, ".status.currentMetrics.latencyP99Ms")).await;
     assert_eq!((replicas("llm-inference-server"), of(llm, ".status.lastScaleTime")), ("5".into(), scaled_at));
     assert_eq!(says(llm, "Scaling", "reason"), "Scaled");
-    assert!(of(llm, ".status.lastScaleReason").contains("cooled"), "{}", of(llm, ".status"));
+    assert!(of(llm, ".status.lastScaleReason").contains("the last change is too recent"), "{}", of(llm, ".status"));
     // The older one goes, and the other kind's takes over.
     cluster.kubectl(&["-n", namespace, "delete", "sp/my-policy"]).expect("it goes");
     eventually("the younger", "True", || says("younger", "Scaling", "status")).await;
