@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
@@ -65,6 +65,9 @@ const DOWN: &str = "down";
 /// As `Measured::state` has them.
 const UNUSABLE: [&str; 3] = ["missing", "stale", "invalid"];
 
+/// The metrics of each workload that has series.
+type Known = HashMap<Arc<str>, Vec<Arc<str>>>;
+
 type Histograms = Family<BySource, Histogram, fn() -> Histogram>;
 
 /// The series of an engine, which it is a listener of. Clones are the same.
@@ -72,8 +75,7 @@ type Histograms = Family<BySource, Histogram, fn() -> Histogram>;
 pub struct Telemetry {
     registry: Arc<Registry>,
     series: Series,
-    /// The metrics of each workload that has series.
-    known: Arc<Mutex<HashMap<Arc<str>, Vec<Arc<str>>>>>,
+    known: Arc<Mutex<Known>>,
 }
 
 impl fmt::Debug for Telemetry {
@@ -154,7 +156,7 @@ impl Telemetry {
         Ok(text)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<str>, Vec<Arc<str>>>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use setpoint::{Handlers, InMemoryHandler, TargetRef};
 use setpoint_runtime::Source;
-use setpoint_runtime::source::{Fetch, Prometheus};
+use setpoint_runtime::source::{Fetch, Prometheus, PrometheusServer};
 use setpoint_server::{Queries, Server, Settings, Token, Webhook};
 use setpoint_testkit::required::skip;
 use tempfile::TempDir;
@@ -54,7 +54,9 @@ fn a_server_when_asked_to_be_one() -> Result<(), Box<dyn std::error::Error>> {
     }
     let mut sources = Vec::<Arc<dyn Source>>::new();
     if let Ok(address) = std::env::var(PROMETHEUS) {
-        sources.push(Arc::new(Queries::default().asked_of(Prometheus::new(Fetch::new()?, Some(address)))));
+        sources.push(Arc::new(
+            Queries::default().asked_of(Prometheus::new(Fetch::new()?, Some(PrometheusServer::new(address)))),
+        ));
     }
     let target = |kind: &str, namespace: &str, name: &str| TargetRef {
         api_version: "apps/v1".to_owned(),
