@@ -20,7 +20,7 @@ use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 use setpoint::BoxFuture;
-use setpoint_kube::{ConfigMapStore, Controller, GROUP, KIND, VERSION, connect};
+use setpoint_kube::{ConfigMapStore, Controller, GROUP, KIND, Kind, VERSION, connect};
 use setpoint_runtime::source::{Fetch, Prometheus as PrometheusSource, PrometheusServer};
 use setpoint_runtime::{Engine, Listener, Look, Written};
 use setpoint_testkit::cluster::{Cluster, ClusterOptions};
@@ -191,7 +191,7 @@ fn load(index: usize, interval: u64) -> f64 {
 
 /// A deployment, its pods and its policy, for each.
 async fn make(cluster: &Cluster, client: &Client) -> Result<(), Failure> {
-    cluster.apply("default", &setpoint_kube::crd().to_string());
+    cluster.apply("default", &setpoint_kube::crd(Kind::ScalingPolicy).to_string());
     cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])?;
     for index in (0..POLICIES).step_by(A_NAMESPACE) {
         let namespace: Namespace = serde_json::from_value(json!({ "metadata": { "name": namespace(index) } }))?;

@@ -28,7 +28,7 @@ use crate::output;
 const NAME: &str = "setpoint";
 
 pub(crate) fn crd(arguments: &CrdArguments) -> Result<(), BadInput> {
-    let crd = setpoint_kube::crd();
+    let crd = setpoint_kube::crd(arguments.kind.into());
     if arguments.json {
         return output::print_json(&crd);
     }

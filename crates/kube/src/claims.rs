@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use setpoint::TargetRef;
 
-/// Who wants to scale each target. A group's versions are the same resource: `apps/v1` and `apps/v1beta2`.
+use crate::kind::Kind;
+
+/// Who wants to scale each target, whatever the kinds of the policies are. A group's versions are the same resource: `apps/v1` and `apps/v1beta2`.
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
     policies: BTreeMap<String, Claim>,
@@ -51,7 +53,10 @@ pub(crate) enum Rival {
 impl std::fmt::Display for Rival {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Policy(key) => write!(f, "the older ScalingPolicy {key} scales the same target"),
+            Self::Policy(key) => {
+                let (kind, name) = Kind::called(key);
+                write!(f, "the older {kind} {name} scales the same target")
+            }
             Self::Hpa(key) => write!(f, "the HorizontalPodAutoscaler {key} scales the same target"),
         }
     }
@@ -103,7 +108,7 @@ impl Claims {
             return Some(Rival::Hpa(hpa.clone()));
         }
         let others = self.policies.iter().filter(|(_, claim)| claim.resource == own.resource);
-        let first = others.min_by_key(|(key, claim)| (&claim.since, *key)).map(|(key, _)| key)?;
+        let first = others.min_by_key(|(key, claim)| (&claim.since, Kind::called(key))).map(|(key, _)| key)?;
         (first != key).then(|| Rival::Policy(first.clone()))
     }
 
@@ -137,5 +142,19 @@ mod tests {
         // The older one goes elsewhere.
         assert_eq!(claims.claim("shop/b", &target("apps/v1", "api"), "2026-01-02"), touched(&["shop/a"]));
         assert_eq!((claims.rival("shop/a"), claims.rival("shop/b")), (None, None));
+    }
+
+    #[test]
+    fn kinds_share_targets_and_of_one_age_the_own_kind_is_first() {
+        let mut claims = Claims::default();
+        let [own, ai] = ["shop/z", "aiinferenceautoscalerpolicies.kubeai.io/shop/a"];
+        claims.claim(ai, &target("apps/v1", "web"), "2026-01-02");
+        claims.claim(own, &target("apps/v1", "web"), "2026-01-02");
+        assert_eq!(claims.rival(own), None);
+        let rival = claims.rival(ai).expect("the own kind is first");
+        assert_eq!(rival.to_string(), "the older ScalingPolicy shop/z scales the same target");
+        claims.claim(own, &target("apps/v1", "web"), "2026-01-03");
+        let rival = claims.rival(own).expect("the other is older now");
+        assert_eq!(rival.to_string(), "the older AIInferenceAutoscalerPolicy shop/a scales the same target");
     }
 }

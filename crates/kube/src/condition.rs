@@ -14,6 +14,8 @@ pub(crate) enum ConditionType {
     AlgorithmValid,
     /// Each of its metrics has a usable reading.
     MetricsAvailable,
+    /// Another autoscaler's document means here all that it says.
+    CarriedOver,
 }
 
 impl ConditionType {
@@ -23,6 +25,7 @@ impl ConditionType {
             Self::Scaling => "Scaling",
             Self::AlgorithmValid => "AlgorithmValid",
             Self::MetricsAvailable => "MetricsAvailable",
+            Self::CarriedOver => "CarriedOver",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Watches policies, and keeps an engine's workloads as they say.
+//! Watches policies of each kind that is installed, and keeps an engine's workloads as they say.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,26 +7,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt as _;
-use futures::stream::BoxStream;
+use futures::stream::{BoxStream, select_all};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::api::{Api, DynamicObject};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt as _, watcher as watch};
 use kube::{Client, ResourceExt as _};
-use setpoint::{AlgorithmFactory, Handlers, Pause, RegisterError, TargetRef};
+use setpoint::{AlgorithmFactory, ConfigError, Handlers, RegisterError, TargetRef};
 use setpoint_runtime::source::FetchError;
-use setpoint_runtime::{Engine, EngineBuilder, UpdateError};
+use setpoint_runtime::{AddError, Engine, EngineBuilder, UpdateError};
 use tokio::sync::Notify;
 
 use crate::claims::Claims;
 use crate::condition::ConditionType;
 use crate::handler::ScaleHandler;
+use crate::kind::Kind;
 use crate::overlaps::{Overlaps, Unambiguous};
-use crate::policy::{Known, key_of, resource, understand};
+use crate::policy::{Known, Understood, understand};
 use crate::source::{self, PodAddresses};
 use crate::status::Statuses;
+use crate::watched::{Seen, watch_kind};
 
-/// Keeps workloads as the cluster's policies say.
+/// Keeps workloads as the cluster's policies say: those of each [`Kind`] that is installed there.
 ///
 /// A policy that can't be understood, whose algorithm can't be made, or whose target somebody else scales (an older policy,
 /// an HPA) isn't acted on, nor are two whose targets select the same pods; their status says why, and their state is kept.
@@ -78,14 +80,18 @@ pub enum ControllerError {
     Fetch(#[from] FetchError),
 }
 
-/// Policies by namespace and name, what is known of them, and whose targets they are.
+/// Policies by what they are called, what is known of them, and whose targets they are.
 struct Desk {
     engine: Engine,
     statuses: Arc<Statuses>,
     claims: Claims,
     overlaps: Arc<Overlaps>,
-    policies: BTreeMap<String, DynamicObject>,
     synced: Arc<AtomicBool>,
+    policies: BTreeMap<String, (Kind, DynamicObject)>,
+    /// The kinds that may have policies nobody has seen yet: nothing is done until it is known who is the oldest.
+    unlisted: BTreeSet<Kind>,
+    /// Those that the list under way has named so far, of each kind: what is known besides when it ends is gone.
+    listed: BTreeMap<Kind, BTreeSet<String>>,
 }
 
 impl Controller {
@@ -146,8 +152,16 @@ impl Controller {
     /// [`ControllerError`]. That the API server doesn't answer is none: it goes on when it does.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ControllerError> {
         let Self { client, namespace, engine, statuses, overlaps, added, synced } = self;
-        let (claims, policies) = (Claims::default(), BTreeMap::new());
-        let desk = Desk { engine: engine.clone(), statuses, claims, overlaps, policies, synced };
+        let desk = Desk {
+            engine: engine.clone(),
+            statuses,
+            claims: Claims::default(),
+            overlaps,
+            synced,
+            policies: BTreeMap::new(),
+            unlisted: Kind::ALL.into(),
+            listed: BTreeMap::new(),
+        };
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let looks = tokio::spawn(async move { engine.run(async { drop(stopped.await) }).await });
         let watched = tokio::select! {
@@ -170,12 +184,8 @@ impl Desk {
             Some(namespace) => Api::namespaced(client.clone(), namespace),
             None => Api::all(client.clone()),
         };
-        let policies: Api<DynamicObject> = match namespace {
-            Some(namespace) => Api::namespaced_with(client, namespace, &resource()),
-            None => Api::all_with(client, &resource()),
-        };
         let mut hpas: Watched<_> = watch(hpas, watcher::Config::default()).default_backoff().boxed();
-        let mut policies: Watched<_> = watch(policies, watcher::Config::default()).default_backoff().boxed();
+        let mut policies = select_all(Kind::ALL.map(|kind| watch_kind(client.clone(), namespace, kind)));
         // Whom an HPA scales is known before anything is scaled.
         let mut hpas_listed = BTreeSet::new();
         loop {
@@ -190,7 +200,6 @@ impl Desk {
                 }
             }
         }
-        let mut policies_listed = BTreeSet::new();
         loop {
             tokio::select! {
                 event = hpas.next() => match event {
@@ -198,8 +207,8 @@ impl Desk {
                     Some(event) => self.hpa(event, &mut hpas_listed).await,
                 },
                 event = policies.next() => match event {
-                    None => return ControllerError::WatchEnded("scalingpolicies"),
-                    Some(event) => self.policy(event, &mut policies_listed).await,
+                    None => return ControllerError::WatchEnded("policies"),
+                    Some((kind, seen)) => self.policy(kind, seen).await,
                 },
                 () = added.notified() => self.reconsider().await,
             }
@@ -216,34 +225,79 @@ impl Desk {
         }
     }
 
-    /// `listed` are those that the list under way has named so far: what is known besides when it ends is gone.
-    async fn policy(&mut self, event: Result<Event<DynamicObject>, watcher::Error>, listed: &mut BTreeSet<String>) {
-        match event {
-            Err(error) => tracing::warn!(%error, "policies can't be watched; it is tried again"),
-            Ok(Event::Init) => listed.clear(),
-            Ok(Event::InitApply(object)) => {
-                listed.insert(key_of(&object));
-                self.came(object).await;
+    async fn policy(&mut self, kind: Kind, seen: Seen) {
+        match seen {
+            Seen::NotInstalled => {
+                // Those that were deleted with the definition were told of one by one. Whatever is left may come back.
+                self.listed.remove(&kind);
+                let known = self.of(kind);
+                for key in known {
+                    self.leave(&key).await;
+                }
+                self.is_listed(kind).await;
             }
-            Ok(Event::Apply(object)) => self.came(object).await,
-            Ok(Event::Delete(object)) => self.went(&key_of(&object)).await,
-            Ok(Event::InitDone) => {
-                let gone: Vec<String> = self.policies.keys().filter(|key| !listed.contains(*key)).cloned().collect();
+            Seen::Event(event) => match *event {
+                Ok(event) => self.watched(kind, event).await,
+                Err(error) => {
+                    tracing::warn!(%kind, %error, "policies can't be watched; it is tried again");
+                    // Those that can be seen don't wait for it.
+                    self.is_listed(kind).await;
+                }
+            },
+        }
+    }
+
+    async fn watched(&mut self, kind: Kind, event: Event<DynamicObject>) {
+        match event {
+            Event::Init => drop(self.listed.insert(kind, BTreeSet::new())),
+            Event::InitApply(object) => {
+                self.listed.entry(kind).or_default().insert(kind.key_of(&object));
+                self.came(kind, object).await;
+            }
+            Event::Apply(object) => self.came(kind, object).await,
+            Event::Delete(object) => self.went(&kind.key_of(&object)).await,
+            Event::InitDone => {
+                let listed = self.listed.remove(&kind).unwrap_or_default();
+                let gone: Vec<String> = self.of(kind).into_iter().filter(|key| !listed.contains(key)).collect();
                 for key in gone {
                     self.went(&key).await;
                 }
-                self.synced.store(true, Ordering::Relaxed);
+                self.is_listed(kind).await;
             }
         }
     }
 
-    async fn came(&mut self, object: DynamicObject) {
-        let key = key_of(&object);
-        let before = self.policies.get(&key).map(|object| (object.metadata.generation, object.uid()));
+    /// The policies of a kind that are known.
+    fn of(&self, kind: Kind) -> Vec<String> {
+        let of_kind = |(key, (its, _)): (&String, &(Kind, DynamicObject))| (*its == kind).then(|| key.clone());
+        self.policies.iter().filter_map(of_kind).collect()
+    }
+
+    /// All of `kind` are known that can be. Once that is so for each kind, all that is known is carried out: the claims
+    /// first, for the oldest of several has a target, and not the first that came.
+    async fn is_listed(&mut self, kind: Kind) {
+        if !self.unlisted.remove(&kind) || !self.unlisted.is_empty() {
+            return;
+        }
+        for (key, (kind, object)) in &self.policies {
+            if let Ok(understood) = understand(*kind, object) {
+                self.claims.claim(key, &understood.target, &Known::of(*kind, object).created);
+            }
+        }
+        let all: Vec<String> = self.policies.keys().cloned().collect();
+        for key in all {
+            self.consider(&key).await;
+        }
+        self.synced.store(true, Ordering::Relaxed);
+    }
+
+    async fn came(&mut self, kind: Kind, object: DynamicObject) {
+        let key = kind.key_of(&object);
+        let before = self.policies.get(&key).map(|(_, object)| (object.metadata.generation, object.uid()));
         let is_news = before != Some((object.metadata.generation, object.uid()));
-        self.policies.insert(key.clone(), object);
+        self.policies.insert(key.clone(), (kind, object));
         // Statuses are written all the time, and no news.
-        if is_news {
+        if is_news && self.unlisted.is_empty() {
             for touched in self.consider(&key).await {
                 self.consider(&touched).await;
             }
@@ -263,39 +317,61 @@ impl Desk {
         }
     }
 
+    /// Nothing can be known of it any more: its state is kept, and its target is others'.
+    async fn leave(&mut self, key: &str) {
+        self.policies.remove(key);
+        self.statuses.forget(key);
+        if self.engine.release(key).await.is_ok() {
+            tracing::info!(policy = key, "the policy isn't acted on any more: its kind is not installed");
+        }
+        for touched in self.claims.release(key) {
+            self.consider(&touched).await;
+        }
+    }
+
     /// Does what a policy says, or says why not. Gives those whose rivals may be others now.
     async fn consider(&mut self, key: &str) -> BTreeSet<String> {
-        let Some(object) = self.policies.get(key) else { return BTreeSet::new() };
-        let known = Known::of(object);
+        let Some((kind, object)) = self.policies.get(key) else { return BTreeSet::new() };
+        let kind = *kind;
+        let known = Known::of(kind, object);
         let created = known.created.clone();
-        let understood = understand(object);
-        let is_paused = understood.as_ref().is_ok_and(|(policy, _)| policy.pause != Pause::None);
-        self.statuses.know(known, is_paused);
-        let (policy, target) = match understood {
+        let understood = understand(kind, object);
+        self.statuses.know(key, known, understood.as_ref().ok());
+        let understood = match understood {
             Ok(understood) => understood,
             Err(error) => {
                 self.refuse(key, ConditionType::AlgorithmValid, "PolicyInvalid", error.to_string()).await;
                 return self.claims.release(key);
             }
         };
-        let touched = self.claims.claim(key, &target, &created);
+        let touched = self.claims.claim(key, &understood.target, &created);
         if let Some(rival) = self.claims.rival(key) {
             self.refuse(key, ConditionType::Scaling, "TargetTaken", rival.to_string()).await;
             return touched;
         }
-        self.overlaps.watch(key, &target);
-        let done = match self.engine.update(key, &policy, target.clone()) {
+        self.overlaps.watch(key, &understood.target);
+        if let Err(error) = self.act(key, &understood) {
+            let reason = kind.algorithm_refused(&error);
+            self.refuse(key, ConditionType::AlgorithmValid, reason, understood.tell(error)).await;
+        }
+        touched
+    }
+
+    /// Takes a policy on, or what is new of it.
+    fn act(&self, key: &str, understood: &Understood) -> Result<(), ConfigError> {
+        let (policy, target) = (understood.policy(), &understood.target);
+        match self.engine.update(key, policy, target.clone()) {
             Ok(reconfigured) => {
                 tracing::info!(policy = key, ?reconfigured, "the policy changed");
                 Ok(())
             }
-            Err(UpdateError::Unknown(_)) => self.engine.add(key, &policy, target).map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        if let Err(message) = done {
-            self.refuse(key, ConditionType::AlgorithmValid, "AlgorithmInvalid", message).await;
+            Err(UpdateError::Config(error)) => Err(error.under("spec")),
+            Err(UpdateError::Unknown(_)) => self.engine.add(key, policy, target.clone()).map_err(|error| match error {
+                AddError::Config(error) => error.under("spec"),
+                other => ConfigError::new("", other.to_string()),
+            }),
+            Err(other) => Err(ConfigError::new("", other.to_string())),
         }
-        touched
     }
 
     async fn refuse(&self, key: &str, kind: ConditionType, reason: &'static str, message: String) {
@@ -322,12 +398,12 @@ impl Desk {
                 BTreeSet::new()
             }
             Ok(Event::InitApply(hpa) | Event::Apply(hpa)) => {
-                let key = key_of(&hpa);
+                let key = hpa_key(&hpa);
                 listed.insert(key.clone());
                 self.claims.hpa(&key, Some(&hpa_target(&hpa)))
             }
             Ok(Event::Delete(hpa)) => {
-                let key = key_of(&hpa);
+                let key = hpa_key(&hpa);
                 self.claims.hpa(&key, None)
             }
             Ok(Event::InitDone) => {
@@ -339,6 +415,10 @@ impl Desk {
             self.consider(&key).await;
         }
     }
+}
+
+pub(crate) fn hpa_key(hpa: &HorizontalPodAutoscaler) -> String {
+    format!("{}/{}", hpa.namespace().unwrap_or_default(), hpa.name_any())
 }
 
 pub(crate) fn hpa_target(hpa: &HorizontalPodAutoscaler) -> TargetRef {

@@ -1,74 +1,136 @@
-//! The custom resource definition of `ScalingPolicy`, made from the policy's own types.
+//! The custom resource definitions: that of `ScalingPolicy`, made from the policy's own types, and other autoscalers'.
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 use setpoint::PolicySpec;
 
 use crate::condition::ConditionType;
+use crate::kind::{Definition, Kind, Names};
 use crate::structural::structural;
 
-/// The API group.
+/// The API group of this project's own kind.
 pub const GROUP: &str = "setpoint.dev";
-/// The version.
+/// Its version.
 pub const VERSION: &str = "v1alpha1";
 /// The kind.
 pub const KIND: &str = "ScalingPolicy";
 /// Of the kind, in addresses.
-pub(crate) const PLURAL: &str = "scalingpolicies";
+const PLURAL: &str = "scalingpolicies";
 
-/// The definition, to be applied to a cluster.
+/// What this project's own kind is called.
+pub(crate) const NAMES: Names =
+    Names { group: GROUP, version: VERSION, kind: KIND, plural: PLURAL, singular: "scalingpolicy", short: &["sp"] };
+
+/// The definition of a kind, to be applied to a cluster.
 ///
 /// ```
-/// let crd = setpoint_kube::crd();
-/// assert_eq!(crd["metadata"]["name"], "scalingpolicies.setpoint.dev");
+/// use setpoint_kube::{Kind, crd};
+///
+/// assert_eq!(crd(Kind::ScalingPolicy)["metadata"]["name"], "scalingpolicies.setpoint.dev");
+/// assert_eq!(crd(Kind::AiInference)["spec"]["names"]["shortNames"][0], "aiap");
 /// ```
 #[must_use]
-pub fn crd() -> Value {
+pub fn crd(kind: Kind) -> Value {
     let column = |name: &str, kind: &str, path: &str| json!({ "name": name, "type": kind, "jsonPath": path });
-    let ready = format!(".status.conditions[?(@.type==\"{}\")].status", ConditionType::Ready.name());
+    let names = kind.names();
+    let Definition { description, columns, spec, status } = kind.schema();
+    let mut columns: Vec<Value> = columns.iter().map(|(name, kind, path)| column(name, kind, path)).collect();
+    columns.push(column("Age", "date", ".metadata.creationTimestamp"));
+    let mut called = json!({
+        "kind": names.kind,
+        "listKind": format!("{}List", names.kind),
+        "plural": names.plural,
+        "singular": names.singular,
+        "categories": ["all"],
+    });
+    if !names.short.is_empty() {
+        called["shortNames"] = json!(names.short);
+    }
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": { "name": format!("{PLURAL}.{GROUP}") },
+        "metadata": { "name": format!("{}.{}", names.plural, names.group) },
         "spec": {
-            "group": GROUP,
+            "group": names.group,
             "scope": "Namespaced",
-            "names": {
-                "kind": KIND,
-                "listKind": format!("{KIND}List"),
-                "plural": PLURAL,
-                "singular": "scalingpolicy",
-                "shortNames": ["sp"],
-                "categories": ["all"],
-            },
+            "names": called,
             "versions": [{
-                "name": VERSION,
+                "name": names.version,
                 "served": true,
                 "storage": true,
                 "subresources": { "status": {} },
-                "additionalPrinterColumns": [
-                    column("Target", "string", ".spec.targetRef.name"),
-                    column("Min", "integer", ".spec.minReplicas"),
-                    column("Max", "integer", ".spec.maxReplicas"),
-                    column("Current", "integer", ".status.currentReplicas"),
-                    column("Desired", "integer", ".status.desiredReplicas"),
-                    column("Ready", "string", &ready),
-                    column("Age", "date", ".metadata.creationTimestamp"),
-                ],
+                "additionalPrinterColumns": columns,
                 "schema": { "openAPIV3Schema": {
                     "type": "object",
-                    "description": "How many replicas a workload has, by what is measured of it, and why.",
+                    "description": description,
                     "required": ["spec"],
                     "properties": {
                         "apiVersion": { "type": "string" },
                         "kind": { "type": "string" },
                         "metadata": { "type": "object" },
-                        "spec": spec(),
-                        "status": status(),
+                        "spec": spec,
+                        "status": status,
                     },
                 } },
             }],
         },
+    })
+}
+
+/// Of this project's own kind.
+pub(crate) fn native() -> Definition {
+    let column = |name, kind, path: &str| (name, kind, path.to_owned());
+    Definition {
+        description: "How many replicas a workload has, by what is measured of it, and why.",
+        columns: vec![
+            column("Target", "string", ".spec.targetRef.name"),
+            column("Min", "integer", ".spec.minReplicas"),
+            column("Max", "integer", ".spec.maxReplicas"),
+            column("Current", "integer", ".status.currentReplicas"),
+            column("Desired", "integer", ".status.desiredReplicas"),
+            ("Ready", "string", condition_column(ConditionType::Ready)),
+        ],
+        spec: spec(),
+        status: policy_status("Ready, Scaling, AlgorithmValid and MetricsAvailable."),
+    }
+}
+
+/// Where a condition's status is, for `kubectl get`.
+pub(crate) fn condition_column(kind: ConditionType) -> String {
+    format!(".status.conditions[?(@.type==\"{}\")].status", kind.name())
+}
+
+pub(crate) fn text(description: &str) -> Value {
+    json!({ "type": "string", "description": description })
+}
+
+pub(crate) fn time(description: &str) -> Value {
+    json!({ "type": "string", "format": "date-time", "description": description })
+}
+
+pub(crate) fn count(description: &str) -> Value {
+    json!({ "type": "integer", "format": "int64", "description": description })
+}
+
+pub(crate) fn object(description: &str, properties: Value) -> Value {
+    json!({ "type": "object", "description": description, "properties": properties })
+}
+
+pub(crate) fn list(description: &str, items: Value) -> Value {
+    json!({ "type": "array", "description": description, "items": items })
+}
+
+/// Whatever it is, for whoever reads it to judge.
+pub(crate) fn anything(description: &str) -> Value {
+    json!({ "x-kubernetes-preserve-unknown-fields": true, "description": description })
+}
+
+/// That a `spec`'s bounds aren't crossed.
+pub(crate) fn bounds_rule() -> Value {
+    json!({
+        "rule": "self.minReplicas <= self.maxReplicas",
+        "message": "minReplicas must not be above maxReplicas",
+        "fieldPath": ".minReplicas",
     })
 }
 
@@ -81,21 +143,13 @@ fn spec() -> Value {
     metrics["minItems"] = 1.into();
     // More than any policy has; rules over lists without a bound cost too much.
     metrics["maxItems"] = 64.into();
-    spec["x-kubernetes-validations"] = json!([{
-        "rule": "self.minReplicas <= self.maxReplicas",
-        "message": "minReplicas must not be above maxReplicas",
-        "fieldPath": ".minReplicas",
-    }]);
+    spec["x-kubernetes-validations"] = json!([bounds_rule()]);
     spec
 }
 
-fn status() -> Value {
-    let text = |description: &str| json!({ "type": "string", "description": description });
-    let time = |description: &str| json!({ "type": "string", "format": "date-time", "description": description });
-    let count = |description: &str| json!({ "type": "integer", "format": "int64", "description": description });
+/// The status of this project's own kind, and of those whose own isn't documented.
+pub(crate) fn policy_status(types: &str) -> Value {
     let number = |description: &str| json!({ "type": "number", "description": description });
-    let object = |description: &str, properties: Value| json!({ "type": "object", "description": description, "properties": properties });
-    let list = |description: &str, items: Value| json!({ "type": "array", "description": description, "items": items });
     object(
         "What was last observed, decided and done.",
         json!({
@@ -123,26 +177,31 @@ fn status() -> Value {
                     "text": text("What happened."),
                 }))),
             })),
-            "conditions": {
-                "type": "array",
-                "description": "Ready, Scaling, AlgorithmValid and MetricsAvailable.",
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["type"],
-                "items": {
-                    "type": "object",
-                    "required": ["type", "status", "lastTransitionTime", "reason", "message"],
-                    "properties": {
-                        "type": text("Which condition."),
-                        "status": { "type": "string", "enum": ["True", "False", "Unknown"] },
-                        "observedGeneration": count("The generation of the policy that it is about."),
-                        "lastTransitionTime": time("Since when it is so."),
-                        "reason": text("Why, in one word."),
-                        "message": text("Why, in words."),
-                    },
-                },
-            },
+            "conditions": conditions(types),
         }),
     )
+}
+
+/// Conditions of these `types`, as Kubernetes' API conventions have them.
+pub(crate) fn conditions(types: &str) -> Value {
+    json!({
+        "type": "array",
+        "description": types,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+        "items": {
+            "type": "object",
+            "required": ["type", "status", "lastTransitionTime", "reason", "message"],
+            "properties": {
+                "type": text("Which condition."),
+                "status": { "type": "string", "enum": ["True", "False", "Unknown"] },
+                "observedGeneration": count("The generation of the policy that it is about."),
+                "lastTransitionTime": time("Since when it is so."),
+                "reason": text("Why, in one word."),
+                "message": text("Why, in words."),
+            },
+        },
+    })
 }
 
 #[cfg(test)]
@@ -156,7 +215,9 @@ mod tests {
             for word in ["$ref", "oneOf", "anyOf", "const", "$defs"] {
                 assert!(!fields.contains_key(word), "{path} has {word}");
             }
-            let free = fields.get("x-kubernetes-preserve-unknown-fields") == Some(&json!(true));
+            let free = ["x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string"]
+                .iter()
+                .any(|word| fields.get(*word) == Some(&json!(true)));
             assert!(free || fields.get("type").is_some_and(Value::is_string), "{path} has no type: {schema}");
             for (name, property) in fields.get("properties").and_then(Value::as_object).into_iter().flatten() {
                 check(property, &format!("{path}.{name}"));
@@ -165,9 +226,12 @@ mod tests {
                 fields.get(word).into_iter().for_each(|inner| check(inner, &format!("{path}[]")));
             }
         }
-        let crd = crd();
-        let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-        check(schema, "");
+        let definitions = Kind::ALL.map(crd);
+        let schemas = definitions.each_ref().map(|crd| &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]);
+        for (kind, schema) in Kind::ALL.iter().zip(schemas) {
+            check(schema, &kind.to_string());
+        }
+        let [schema, ..] = schemas;
         let spec = &schema["properties"]["spec"]["properties"];
         assert_eq!(spec["minReplicas"]["default"], 1);
         assert_eq!(spec["metrics"]["items"]["properties"]["target"]["maxProperties"], 1);

@@ -8,9 +8,13 @@ use setpoint::{TargetRef, near_miss};
 use setpoint_runtime::in_one_line;
 
 use crate::claims::{Claims, Rival};
-use crate::controller::hpa_target;
+use crate::controller::{hpa_key, hpa_target};
 use crate::crd::{GROUP, KIND, VERSION};
-use crate::policy::{Known, key_of, resource, understand};
+use crate::kind::Kind;
+use crate::policy::{Known, understand};
+
+/// The kind that is asked about.
+const OWN: Kind = Kind::ScalingPolicy;
 
 /// A policy as it was found.
 #[derive(Clone, Debug)]
@@ -83,11 +87,11 @@ pub async fn inquire(client: &Client, namespace: Option<&str>, wanted: &str) -> 
     };
     let mut claims = Claims::default();
     for hpa in &hpas {
-        claims.hpa(&key_of(hpa), Some(&hpa_target(hpa)));
+        claims.hpa(&hpa_key(hpa), Some(&hpa_target(hpa)));
     }
     for policy in &policies {
-        if let Ok((_, target)) = understand(policy) {
-            claims.claim(&key_of(policy), &target, &Known::of(policy).created);
+        if let Ok(understood) = understand(OWN, policy) {
+            claims.claim(&OWN.key_of(policy), &understood.target, &Known::of(OWN, policy).created);
         }
     }
     let found = find(&policies, &claims, wanted)
@@ -101,10 +105,10 @@ pub async fn inquire(client: &Client, namespace: Option<&str>, wanted: &str) -> 
             "metadata": { "name": found.name_any() },
             "spec": found.data.get("spec").cloned().unwrap_or_default(),
         }),
-        target: understand(found).ok().map(|(_, target)| target),
+        target: understand(OWN, found).ok().map(|understood| understood.target),
         generation: found.metadata.generation,
         status: found.data.get("status").cloned().unwrap_or_default(),
-        others: claims.others(&key_of(found)).into_iter().map(|rival| claimant(&claims, rival)).collect(),
+        others: claims.others(&OWN.key_of(found)).into_iter().map(|rival| claimant(&claims, rival)).collect(),
         unlisted,
     })
 }
@@ -120,7 +124,7 @@ pub async fn policy_names(client: &Client, namespace: Option<&str>) -> Result<Ve
 }
 
 async fn list(client: &Client, namespace: &str) -> Result<Vec<DynamicObject>, InquiryError> {
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource());
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &OWN.resource());
     match api.list(&ListParams::default()).await {
         Ok(list) => Ok(list.items),
         Err(kube::Error::Api(status)) if status.code == 404 => Err(InquiryError::Undefined),
@@ -155,7 +159,7 @@ fn first<'a>(
     let (kind, name) = ("/spec/targetRef/kind", "/spec/targetRef/name");
     let text = |policy: &'a DynamicObject, at| policy.data.pointer(at).and_then(Value::as_str).unwrap_or_default();
     let candidates = policies.iter().filter(|policy| is_wanted(text(policy, kind), text(policy, name)));
-    candidates.min_by_key(|policy| claims.rival(&key_of(*policy)).is_some())
+    candidates.min_by_key(|policy| claims.rival(&OWN.key_of(*policy)).is_some())
 }
 
 /// Whether somebody who writes `written` means `kind`, as kubectl would have it.
@@ -212,7 +216,7 @@ mod tests {
     #[test]
     fn a_policy_is_found_by_its_name_and_by_its_target() {
         let policy = |name: &str, kind: &str, target: &str| {
-            let mut policy = DynamicObject::new(name, &resource());
+            let mut policy = DynamicObject::new(name, &OWN.resource());
             policy.metadata.namespace = Some("shop".to_owned());
             policy.data = json!({ "spec": { "targetRef": { "kind": kind, "name": target } } });
             policy
@@ -229,7 +233,7 @@ mod tests {
         let all = [&policies[..], &[early]].concat();
         let mut claims = Claims::default();
         for (policy, since) in all.iter().zip(["2026", "2026", "2026", "2025"]) {
-            claims.claim(&key_of(policy), &target(policy), since);
+            claims.claim(&OWN.key_of(policy), &target(policy), since);
         }
         let cases = [
             ("web", Some("web")),

@@ -8,6 +8,7 @@ use serde_json::Value;
 use setpoint::{BoxFuture, HandlerError, Instance, ReplicaCount, ResourceHandler, TargetRef, Update};
 
 use crate::handler::{ScaleHandler, namespace};
+use crate::kind::Kind;
 
 /// Which pods the selector of each policy's target found when they were last listed.
 ///
@@ -36,10 +37,11 @@ pub(crate) struct AmbiguousSelector(BTreeSet<String>);
 
 impl fmt::Display for AmbiguousSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let others: Vec<&str> = self.0.iter().map(String::as_str).collect();
-        let (policy, have) = if others.len() == 1 { ("ScalingPolicy", "has") } else { ("ScalingPolicies", "have") };
+        let others: Vec<String> =
+            self.0.iter().map(|key| Kind::called(key)).map(|(kind, of)| format!("{kind} {of}")).collect();
+        let have = if others.len() == 1 { "has" } else { "have" };
         let others = others.join(", ");
-        write!(f, "the target's selector finds pods that {policy} {others} {have}, too: tell them apart by a label")
+        write!(f, "the target's selector finds pods that {others} {have}, too: tell them apart by a label")
     }
 }
 

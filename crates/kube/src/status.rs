@@ -10,14 +10,14 @@ use kube::Client;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use serde_json::{Value, json};
-use setpoint::{BoxFuture, Outcome};
+use setpoint::{BoxFuture, Outcome, Pause};
 use setpoint_runtime::{Listener, Look, LookFailure, Stage, Written};
 use tokio::time::Instant;
 
 use crate::condition::{Condition, ConditionType, Finding, Truth, after};
-use crate::crd::{GROUP, KIND, VERSION};
+use crate::kind::Names;
 use crate::overlaps::Overlaps;
-use crate::policy::{Known, resource};
+use crate::policy::{Known, Understood};
 
 /// How long a status that only has other readings can wait.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
@@ -33,10 +33,19 @@ pub(crate) struct Statuses {
 struct Entry {
     known: Known,
     is_paused: bool,
+    /// Whether all of another autoscaler's document is carried over, where it is one that is understood.
+    carried_over: Option<Finding>,
     conditions: Vec<Condition>,
-    last_scale: Option<Timestamp>,
+    since: Since,
     /// What was written, without what changes at each look, and when.
     written: Option<(Value, Instant)>,
+}
+
+/// What is left of earlier looks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Since {
+    /// When the count was last changed.
+    pub(crate) last_scale: Option<Timestamp>,
 }
 
 impl Statuses {
@@ -50,18 +59,22 @@ impl Statuses {
     }
 
     /// A policy came, or is another one than before.
-    pub(crate) fn know(&self, known: Known, is_paused: bool) {
+    pub(crate) fn know(&self, key: &str, known: Known, understood: Option<&Understood>) {
+        let is_paused = understood.is_some_and(|understood| understood.policy().pause != Pause::None);
+        let foreign = understood.filter(|_| known.kind.is_foreign());
+        let carried_over = foreign.map(|understood| carried_over(understood.lost()));
         let mut policies = self.policies();
-        match policies.get_mut(&known.key()) {
+        match policies.get_mut(key) {
             Some(entry) => {
                 entry.known = known;
                 entry.is_paused = is_paused;
+                entry.carried_over = carried_over;
                 entry.written = None;
             }
             None => {
-                let conditions = known.conditions.clone();
-                let entry = Entry { conditions, known, is_paused, last_scale: None, written: None };
-                policies.insert(entry.known.key(), entry);
+                let (conditions, since) = (known.conditions.clone(), Since { last_scale: known.last_scale });
+                let entry = Entry { conditions, known, is_paused, carried_over, since, written: None };
+                policies.insert(key.to_owned(), entry);
             }
         }
     }
@@ -79,31 +92,37 @@ impl Statuses {
         if kind == ConditionType::AlgorithmValid {
             findings.push(Finding::new(kind, Truth::False, reason, message.clone()));
         }
-        self.write(key, findings, json!({}), Some((EventType::Warning, reason, message))).await;
+        self.write(key, findings, None, Some((EventType::Warning, reason, message))).await;
     }
 
-    /// Writes what was found, where it is news. Tells the event where a condition has changed.
+    /// Writes what was found, by a look if there was one, where it is news. Tells the event where a condition has changed.
     async fn write(
         &self,
         key: &str,
-        findings: Vec<Finding>,
-        mut status: Value,
+        mut findings: Vec<Finding>,
+        look: Option<&Look>,
         event: Option<(EventType, &'static str, String)>,
     ) {
         let now = Timestamp::now();
-        let (known, patch, changed) = {
+        let (known, patch, changed, lost) = {
             let mut policies = self.policies();
             let Some(entry) = policies.get_mut(key) else { return };
+            let kind = entry.known.kind;
+            findings.extend(entry.carried_over.clone());
+            let findings = kind.findings(findings, look, &entry.since);
+            let mut status =
+                look.map_or_else(|| json!({}), |look| kind.status(look, &entry.known.algorithm, &entry.since));
             let conditions = after(&entry.conditions, findings, entry.known.generation, now);
             let essence = |conditions: &[Condition]| -> Vec<(ConditionType, Truth)> {
                 conditions.iter().map(|condition| (condition.kind, condition.status)).collect()
             };
             let changed = essence(&conditions) != essence(&entry.conditions);
+            let lost = newly_lost(&entry.conditions, &conditions).map(ToOwned::to_owned);
             entry.conditions.clone_from(&conditions);
             status["conditions"] = json!(conditions);
             status["observedGeneration"] = json!(entry.known.generation);
             let mut lasting = status.clone();
-            for fleeting in ["readings", "lastDecision"] {
+            for fleeting in ["readings", "lastDecision", "currentMetrics", "lastScaleReason"] {
                 lasting.as_object_mut().expect("a status is an object").remove(fleeting);
             }
             let is_old = |(before, at): &(Value, Instant)| *before != lasting || at.elapsed() >= AT_LEAST_EVERY;
@@ -111,9 +130,10 @@ impl Statuses {
                 return;
             }
             entry.written = Some((lasting, Instant::now()));
-            (entry.known.clone(), json!({ "status": status }), changed)
+            (entry.known.clone(), json!({ "status": status }), changed, lost)
         };
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &known.namespace, &resource());
+        let resource = known.kind.resource();
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &known.namespace, &resource);
         if let Err(error) = api.patch_status(&known.name, &PatchParams::default(), &Patch::Merge(&patch)).await {
             tracing::warn!(policy = key, %error, "the status was not written");
             if let Some(entry) = self.policies().get_mut(key) {
@@ -121,38 +141,42 @@ impl Statuses {
                 entry.written = None;
             }
         }
+        if let Some(note) = lost {
+            self.tell(key, &known, EventType::Warning, "NotCarriedOver", note).await;
+        }
         if let Some((kind, reason, note)) = event
             && (changed || kind == EventType::Normal)
         {
-            self.tell(&known, kind, reason, note).await;
+            self.tell(key, &known, kind, reason, note).await;
         }
     }
 
-    async fn tell(&self, known: &Known, type_: EventType, reason: &str, note: String) {
+    async fn tell(&self, key: &str, known: &Known, type_: EventType, reason: &str, note: String) {
         let event =
             Event { type_, reason: reason.to_owned(), note: Some(note), action: "Scale".to_owned(), secondary: None };
+        let Names { group, version, kind, .. } = known.kind.names();
         let about = ObjectReference {
-            api_version: Some(format!("{GROUP}/{VERSION}")),
-            kind: Some(KIND.to_owned()),
+            api_version: Some(format!("{group}/{version}")),
+            kind: Some(kind.to_owned()),
             name: Some(known.name.clone()),
             namespace: Some(known.namespace.clone()),
             uid: known.uid.clone(),
             ..ObjectReference::default()
         };
         if let Err(error) = self.recorder.publish(&event, &about).await {
-            tracing::warn!(policy = known.key(), reason, %error, "an event was not written");
+            tracing::warn!(policy = key, reason, %error, "an event was not written");
         }
     }
 
     async fn looked_at(&self, look: &Look) {
         let key = &*look.key;
-        let (is_paused, last_scale) = {
+        let is_paused = {
             let mut policies = self.policies();
             let Some(entry) = policies.get_mut(key) else { return };
             if matches!(look.written, Written::Done { .. }) {
-                entry.last_scale = Timestamp::from_millisecond(look.at.as_millis()).ok();
+                entry.since.last_scale = Timestamp::from_millisecond(look.at.as_millis()).ok();
             }
-            (entry.is_paused, entry.last_scale)
+            entry.is_paused
         };
         let failure = look.failure.as_ref().map(|failure| self.failure(key, failure));
         let event = match (look.written, look.strange, &failure) {
@@ -161,7 +185,7 @@ impl Statuses {
             (.., Some((reason, message))) => Some((EventType::Warning, *reason, message.clone())),
             _ => unusable(look).map(|text| (EventType::Warning, "MetricsUnavailable", text)),
         };
-        self.write(key, findings(look, failure, is_paused), status(look, last_scale), event).await;
+        self.write(key, findings(look, failure, is_paused), Some(look), event).await;
     }
 
     /// What ended a look, in one word and in words.
@@ -193,7 +217,7 @@ const fn failure_reason(stage: Stage) -> &'static str {
 }
 
 /// Which metrics have no usable reading, and why.
-fn unusable(look: &Look) -> Option<String> {
+pub(crate) fn unusable(look: &Look) -> Option<String> {
     let problems: Vec<String> = look
         .readings
         .iter()
@@ -204,6 +228,21 @@ fn unusable(look: &Look) -> Option<String> {
         })
         .collect();
     (!problems.is_empty()).then(|| problems.join("; "))
+}
+
+/// What isn't carried over, where all was before.
+fn newly_lost<'a>(before: &[Condition], after: &'a [Condition]) -> Option<&'a str> {
+    let is_lost =
+        |condition: &&Condition| condition.kind == ConditionType::CarriedOver && condition.status == Truth::False;
+    let lost = after.iter().find(is_lost)?;
+    (!before.iter().any(|condition| is_lost(&condition))).then_some(lost.message.as_str())
+}
+
+fn carried_over(lost: Option<String>) -> Finding {
+    match lost {
+        None => Finding::new(ConditionType::CarriedOver, Truth::True, "Whole", "each field means something here"),
+        Some(text) => Finding::new(ConditionType::CarriedOver, Truth::False, "InPart", text),
+    }
 }
 
 fn findings(look: &Look, failure: Option<(&'static str, String)>, is_paused: bool) -> Vec<Finding> {
@@ -238,13 +277,14 @@ fn findings(look: &Look, failure: Option<(&'static str, String)>, is_paused: boo
     findings
 }
 
-fn status(look: &Look, last_scale: Option<Timestamp>) -> Value {
+/// The status of this project's own kind, but for its conditions.
+pub(crate) fn native_status(look: &Look, since: &Since) -> Value {
     let mut status = json!({});
     if let Some(count) = look.count {
         status["currentReplicas"] = json!(count.asked);
         status["readyReplicas"] = json!(look.ready);
     }
-    if let Some(at) = last_scale {
+    if let Some(at) = since.last_scale {
         status["lastScaleTime"] = json!(at);
     }
     if let Some(decision) = look.decision {

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
+use setpoint_kube::Kind;
 
 use super::{Cli, Command, LogFormat, PluginArguments, PrometheusArguments, parse_time};
 
@@ -190,11 +191,36 @@ pub(crate) struct DiffArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   setpoint crd | kubectl apply -f -
+  setpoint crd --kind ai-inference | kubectl apply -f -
   setpoint crd --json | jq '.spec.versions[0].schema'")]
 pub(crate) struct CrdArguments {
+    /// Of which kind of policies
+    #[arg(long, value_enum, value_name = "KIND", default_value_t = CrdKind::ScalingPolicy)]
+    pub(crate) kind: CrdKind,
     /// Print JSON in place of YAML
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// The kinds that the controller watches where a cluster has them.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum CrdKind {
+    /// This project's own `ScalingPolicy`
+    ScalingPolicy,
+    /// KubeAI Autoscaler's `AIInferenceAutoscalerPolicy`
+    AiInference,
+    /// openFuyao's `ElasticScaler`
+    ElasticScaler,
+}
+
+impl From<CrdKind> for Kind {
+    fn from(kind: CrdKind) -> Self {
+        match kind {
+            CrdKind::ScalingPolicy => Self::ScalingPolicy,
+            CrdKind::AiInference => Self::AiInference,
+            CrdKind::ElasticScaler => Self::ElasticScaler,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -206,7 +232,8 @@ pub(crate) struct CrdArguments {
   setpoint controller --leader-elect --own-namespace setpoint-system
       As one of several: the others take over when it is gone.
 
-It ends on Ctrl-C or SIGTERM, after the looks under way, with exit code 0; with 1 when leadership is
+It watches ScalingPolicies, and AIInferenceAutoscalerPolicies and ElasticScalers where the cluster has
+these kinds (setpoint crd --kind). It ends on Ctrl-C or SIGTERM, after the looks under way, with exit code 0; with 1 when leadership is
 lost, to be started anew.")]
 pub(crate) struct ControllerArguments {
     /// The policies of this namespace only [default: of all]

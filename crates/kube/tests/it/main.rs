@@ -5,24 +5,34 @@ mod definition;
 mod handler;
 mod lease;
 mod metrics;
+mod peers;
+mod prometheus;
 mod role;
 mod store;
 
-use std::sync::{LazyLock, Mutex};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use kube::{Client, Config};
+use setpoint_kube::Kind;
 use setpoint_testkit::cluster::{Cluster, ClusterOptions};
 
 /// One for all tests, with pods that become ready at once. Each test has a namespace of its own.
 static CLUSTER: LazyLock<Option<Cluster>> = LazyLock::new(|| {
     let cluster = Cluster::start(ClusterOptions { nodes: Some(2), ..ClusterOptions::default() })?;
-    cluster.kubectl_with(&["apply", "-f", "-"], &setpoint_kube::crd().to_string()).expect("the definition is applied");
-    cluster
-        .kubectl(&["wait", "--for=condition=Established", "crd/scalingpolicies.setpoint.dev", "--timeout=30s"])
-        .expect("and established");
+    install(&cluster, Kind::ScalingPolicy);
     Some(cluster)
 });
+
+/// Makes a kind known to the cluster.
+fn install(cluster: &Cluster, kind: Kind) {
+    let definition = setpoint_kube::crd(kind);
+    let name = definition["metadata"]["name"].as_str().expect("a name");
+    cluster.kubectl_with(&["apply", "-f", "-"], &definition.to_string()).expect("the definition is applied");
+    cluster
+        .kubectl(&["wait", "--for=condition=Established", &format!("crd/{name}"), "--timeout=30s"])
+        .expect("and established");
+}
 
 /// The cluster, with a namespace; none where the test is to be skipped.
 async fn cluster(namespace: &str) -> Option<(&'static Cluster, Client)> {
@@ -31,18 +41,26 @@ async fn cluster(namespace: &str) -> Option<(&'static Cluster, Client)> {
     Some((cluster, setpoint_kube::connect(Some(&cluster.kubeconfig())).await.expect("a client")))
 }
 
-/// A client that may do what the controller may as it is deployed, and nothing more.
-fn as_deployed(cluster: &Cluster) -> Client {
-    static APPLIED: LazyLock<Mutex<bool>> = LazyLock::new(Mutex::default);
-    let mut applied = APPLIED.lock().expect("whole");
-    if !*applied {
-        let role = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/rbac.yaml")).expect("a file");
-        cluster.kubectl(&["create", "namespace", "setpoint-system"]).expect("a new namespace");
+/// What is deployed for the controller to act by, with and without what it needs for other autoscalers' kinds.
+static ROLES: LazyLock<()> = LazyLock::new(|| {
+    let cluster = CLUSTER.as_ref().expect("whoever asks has one");
+    let kubectl = |arguments: &[&str]| cluster.kubectl(arguments).expect("an administrator may");
+    kubectl(&["create", "namespace", "setpoint-system"]);
+    for file in ["rbac.yaml", "peers/rbac.yaml"] {
+        let role = std::fs::read_to_string(format!("{}/deploy/{file}", env!("CARGO_MANIFEST_DIR"))).expect("a file");
         cluster.kubectl_with(&["apply", "-f", "-"], &role).expect("a role");
-        *applied = true;
     }
-    drop(applied);
-    let token = cluster.kubectl(&["-n", "setpoint-system", "create", "token", "setpoint"]).expect("a token");
+    kubectl(&["-n", "setpoint-system", "create", "serviceaccount", "alone"]);
+    let alone = "--serviceaccount=setpoint-system:alone";
+    kubectl(&["create", "clusterrolebinding", "alone", "--clusterrole=setpoint-controller", alone]);
+    kubectl(&["-n", "setpoint-system", "create", "rolebinding", "alone", "--role=setpoint-controller", alone]);
+});
+
+/// A client that may do what the controller may as it is deployed, and nothing more. As account `alone` also nothing that
+/// it needs for other autoscalers' kinds.
+fn as_deployed(cluster: &Cluster, account: &str) -> Client {
+    LazyLock::force(&ROLES);
+    let token = cluster.kubectl(&["-n", "setpoint-system", "create", "token", account]).expect("a token");
     let mut config = Config::new(cluster.api().parse().expect("an address"));
     config.accept_invalid_certs = true;
     config.auth_info.token = Some(token.trim().to_owned().into());

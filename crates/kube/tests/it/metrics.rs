@@ -221,7 +221,7 @@ async fn the_metrics_apis_are_read_and_what_they_don_t_tell_is_no_zero() {
         known.lock().expect("whole").insert((*name).to_owned(), pods);
     }
     let apis = Apis::serve(cluster, &known);
-    let client = as_deployed(cluster);
+    let client = as_deployed(cluster, "setpoint");
     let (stop, ended) = run(client, SPACE, PodAddresses::default());
     for (name, _, want) in &cases {
         let replicas = || cluster.field(SPACE, &format!("deployment/{name}"), ".spec.replicas");

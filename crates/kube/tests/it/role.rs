@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use setpoint_kube::{ConfigMapStore, Controller, Lease, LeaseConfig};
+use setpoint_kube::{ConfigMapStore, Controller, Kind, Lease, LeaseConfig};
 use setpoint_runtime::source::fixed;
 use setpoint_runtime::{Engine, Measured};
 
 use setpoint_testkit::cluster::workload;
 
-use crate::{as_deployed, cluster, eventually};
+use crate::{as_deployed, cluster, eventually, install};
 
 const POLICY: &str = "apiVersion: setpoint.dev/v1alpha1
 kind: ScalingPolicy
@@ -24,7 +24,9 @@ spec:
 #[tokio::test(flavor = "multi_thread")]
 async fn the_controller_needs_no_more_than_its_role_gives() {
     let Some((cluster, _)) = cluster("role").await else { return };
-    let client = as_deployed(cluster);
+    // That it may not watch those of another kind keeps it from nothing.
+    install(cluster, Kind::AiInference);
+    let client = as_deployed(cluster, "alone");
     cluster.apply("role", &workload("Deployment", "web", 1));
     cluster.apply("role", POLICY);
     let lease = Lease::new(client.clone(), LeaseConfig::new("setpoint-system", "setpoint", "one"));
