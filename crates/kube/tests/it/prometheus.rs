@@ -69,7 +69,10 @@ async fn answer(mut stream: TcpStream, answers: Arc<Mutex<BTreeMap<String, f64>>
     assert!(head.starts_with("POST /api/v1/query "), "{head}");
     let query = decode(body.strip_prefix("query=").expect("a query"));
     let value = answers.lock().expect("whole").get(&query).copied();
-    let result: Vec<_> = value.iter().map(|value| json!({ "metric": {}, "value": [jiff::Timestamp::now().as_second(), value.to_string()] })).collect();
+    let result: Vec<_> = value
+        .iter()
+        .map(|value| json!({ "metric": {}, "value": [jiff::Timestamp::now().as_second(), value.to_string()] }))
+        .collect();
     let answer = json!({ "status": "success", "data": { "resultType": "vector", "result": result } }).to_string();
     let head = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
