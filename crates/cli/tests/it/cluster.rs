@@ -8,6 +8,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use setpoint_testkit::cluster::{Cluster, ClusterOptions};
 use setpoint_testkit::guests::{component, root};
 
@@ -51,8 +52,6 @@ impl Drop for Running {
 
 /// A Prometheus by which everything is 12: its address. It answers until the process ends.
 fn prometheus() -> String {
-    const ANSWER: &str =
-        r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[0,"12"]}]}}"#;
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = format!("http://{}", listener.local_addr().expect("an address"));
     std::thread::spawn(move || {
@@ -60,9 +59,12 @@ fn prometheus() -> String {
             let mut stream = stream.expect("a connection");
             // Some of the question is enough: what is asked makes no difference.
             let asked = stream.read(&mut [0; 16384]).expect("a question");
-            let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", ANSWER.len());
+            let series = json!({ "metric": {}, "value": [jiff::Timestamp::now().as_second(), "12"] });
+            let data = json!({ "resultType": "vector", "result": [series] });
+            let answer = json!({ "status": "success", "data": data }).to_string();
+            let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", answer.len());
             if asked > 0 {
-                stream.write_all(format!("{head}{ANSWER}").as_bytes()).expect("an answer");
+                stream.write_all(format!("{head}{answer}").as_bytes()).expect("an answer");
             }
         }
     });

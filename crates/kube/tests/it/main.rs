@@ -3,6 +3,7 @@
 mod controller;
 mod definition;
 mod handler;
+mod install;
 mod lease;
 mod metrics;
 mod peers;
