@@ -60,6 +60,7 @@ pub(crate) fn prometheus(
 }
 
 /// What asks servers.
+#[cfg(any(feature = "cluster", feature = "live", feature = "server"))]
 pub(crate) fn fetch() -> Result<setpoint_runtime::source::Fetch, BadInput> {
     setpoint_runtime::source::Fetch::new().map_err(|error| BadInput::at("HTTP", crate::error::chain(&error)))
 }
