@@ -310,20 +310,23 @@ impl Desk {
         if let Err(error) = self.engine.remove(key).await {
             tracing::warn!(policy = key, %error, "the state of a policy that is gone was not removed");
         }
-        self.overlaps.forget(key);
         tracing::info!(policy = key, "the policy is gone");
-        for touched in self.claims.release(key) {
-            self.consider(&touched).await;
-        }
+        self.leave_to_others(key).await;
     }
 
-    /// Nothing can be known of it any more: its state is kept, and its target is others'.
+    /// Nothing can be known of it any more: its state is kept.
     async fn leave(&mut self, key: &str) {
         self.policies.remove(key);
         self.statuses.forget(key);
         if self.engine.release(key).await.is_ok() {
             tracing::info!(policy = key, "the policy isn't acted on any more: its kind is not installed");
         }
+        self.leave_to_others(key).await;
+    }
+
+    /// The pods and the target of a policy that nobody looks at any more are others'.
+    async fn leave_to_others(&mut self, key: &str) {
+        self.overlaps.forget(key);
         for touched in self.claims.release(key) {
             self.consider(&touched).await;
         }
