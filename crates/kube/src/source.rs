@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use setpoint::{Instance, TargetRef};
-use setpoint_runtime::source::{Fetch, FetchError};
+use setpoint_runtime::source::{Fetch, FetchError, NO_TURN};
 use setpoint_runtime::{InstanceSample, Measured, Source};
 
 use self::api::MetricsApi;
@@ -37,6 +37,11 @@ pub(crate) fn all(handler: &ScaleHandler, addresses: PodAddresses) -> Result<Vec
         Arc::new(External::new(api)),
         Arc::new(Pods::new(fetch, handler.pods().clone(), addresses)),
     ])
+}
+
+/// What is said of a question that nobody here answers.
+fn no_turn() -> Measured {
+    Measured::Missing(NO_TURN.to_owned())
 }
 
 /// What is said of pods that nobody listed: their workload has no selector.

@@ -18,7 +18,7 @@ pub use self::command::{Command, RunProgram};
 pub use self::fetch::{Fetch, FetchError, RequestError};
 pub use self::fixed::{Fixed, fixed};
 pub use self::http::HttpJson;
-pub use self::once::{CONCURRENCY, NO_TURN, once_each};
+pub use self::once::{CONCURRENCY, NO_TURN, once_each, read_each};
 pub use self::prometheus::{Grid, PastError, Prometheus, PrometheusServer};
 
 /// Reads metrics of one kind of source.
@@ -76,6 +76,12 @@ impl Question {
     pub const fn with_until(mut self, until: Instant) -> Self {
         self.until = Some(until);
         self
+    }
+
+    /// When all of `questions` are to be answered at the latest.
+    #[must_use]
+    pub fn earliest(questions: &[Self]) -> Option<Instant> {
+        questions.iter().filter_map(|asked| asked.until).min()
     }
 }
 

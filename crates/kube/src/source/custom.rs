@@ -1,11 +1,11 @@
 //! custom.metrics.k8s.io: what an adapter says of pods, and of other objects.
 
 use setpoint::{BoxFuture, CustomQuery, DescribedObject, Metric, MetricIdentifier, MetricSource, Sample, TargetRef};
-use setpoint_runtime::source::{NO_TURN, once_each};
+use setpoint_runtime::source::read_each;
 use setpoint_runtime::{InstanceSample, Measured, Question, Source, in_one_line};
 
 use super::api::{MetricValues, MetricsApi, Now, encoded};
-use super::{of_each, unknown_pods};
+use super::{no_turn, of_each, unknown_pods};
 use crate::handler::{ScaleHandler, namespace};
 use crate::pods::PodBook;
 
@@ -98,26 +98,15 @@ impl Source for CustomPods {
     fn read<'a>(&'a self, questions: &'a [Question]) -> BoxFuture<'a, Vec<Measured>> {
         Box::pin(async move {
             let key = |asked: &Question| {
-                let pods = self.pods.of(&asked.target)?.selector.clone();
-                let (name, series) = key(&query(&asked.metric)?.metric);
-                Some((namespace(&asked.target).to_owned(), pods, name, series))
+                let listed = self.pods.of(&asked.target).ok_or_else(|| unknown_pods(&asked.target))?;
+                let (name, series) = key(&query(&asked.metric).ok_or_else(no_turn)?.metric);
+                Ok((namespace(&asked.target).to_owned(), listed.selector.clone(), name, series))
             };
             let ask = |(namespace, pods, name, series): (String, String, String, String)| async move {
                 let place = format!("namespaces/{}/pods/*", encoded(&namespace));
                 values(&self.api, &place, &name, &[("labelSelector", &pods), ("metricLabelSelector", &series)]).await
             };
-            let until = questions.iter().filter_map(|asked| asked.until).min();
-            let answers = once_each(questions.iter().filter_map(key).collect(), until, |_| (), ask).await;
-            let now = Now::read();
-            let reading = |asked: &Question| {
-                let Some(key) = key(asked) else { return unknown_pods(&asked.target) };
-                match answers.get(&key) {
-                    None => Measured::Missing(NO_TURN.to_owned()),
-                    Some(Err(problem)) => Measured::Missing(problem.clone()),
-                    Some(Ok(values)) => of_pods(asked, values, now),
-                }
-            };
-            questions.iter().map(reading).collect()
+            read_each(questions, key, |_| (), ask, |asked, values| of_pods(asked, values, Now::read())).await
         })
     }
 }
@@ -157,23 +146,16 @@ impl Source for CustomObjects {
     fn read<'a>(&'a self, questions: &'a [Question]) -> BoxFuture<'a, Vec<Measured>> {
         Box::pin(async move {
             let key = |asked: &Question| {
-                let query = query(&asked.metric)?;
+                let query = query(&asked.metric).ok_or_else(no_turn)?;
+                let object = query.described_object.clone().ok_or_else(no_turn)?;
                 let (name, series) = key(&query.metric);
-                Some((namespace(&asked.target).to_owned(), query.described_object.clone()?, name, series))
+                Ok((namespace(&asked.target).to_owned(), object, name, series))
             };
             let ask = |(namespace, object, name, series): (String, DescribedObject, String, String)| async move {
                 let place = self.place(&namespace, &object).await?;
                 values(&self.api, &place, &name, &[("metricLabelSelector", &series)]).await
             };
-            let until = questions.iter().filter_map(|asked| asked.until).min();
-            let answers = once_each(questions.iter().filter_map(key).collect(), until, |_| (), ask).await;
-            let now = Now::read();
-            let reading = |asked: &Question| match key(asked).and_then(|key| answers.get(&key)) {
-                None => Measured::Missing(NO_TURN.to_owned()),
-                Some(Err(problem)) => Measured::Missing(problem.clone()),
-                Some(Ok(values)) => of_one(values, now),
-            };
-            questions.iter().map(reading).collect()
+            read_each(questions, key, |_| (), ask, |_, values| of_one(values, Now::read())).await
         })
     }
 }

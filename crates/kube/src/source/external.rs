@@ -1,10 +1,11 @@
 //! external.metrics.k8s.io: what an adapter says of things outside of the cluster.
 
 use setpoint::{BoxFuture, ExternalQuery, Metric, MetricSource};
-use setpoint_runtime::source::{NO_TURN, once_each};
+use setpoint_runtime::source::read_each;
 use setpoint_runtime::{Measured, Question, Source};
 
 use super::api::{MetricValues, MetricsApi, Now, encoded};
+use super::no_turn;
 use crate::handler::namespace;
 
 const GROUP: &str = "external.metrics.k8s.io";
@@ -40,9 +41,9 @@ impl Source for External {
     fn read<'a>(&'a self, questions: &'a [Question]) -> BoxFuture<'a, Vec<Measured>> {
         Box::pin(async move {
             let key = |asked: &Question| {
-                let identifier = &query(&asked.metric)?.metric;
+                let identifier = &query(&asked.metric).ok_or_else(no_turn)?.metric;
                 let selector = identifier.selector.to_string();
-                Some((namespace(&asked.target).to_owned(), identifier.name.clone(), selector))
+                Ok((namespace(&asked.target).to_owned(), identifier.name.clone(), selector))
             };
             let ask = |(namespace, name, selector): (String, String, String)| async move {
                 let (namespace, name) = (encoded(&namespace), encoded(&name));
@@ -52,15 +53,7 @@ impl Source for External {
                 }
                 self.api.get::<MetricValues>(&path).await.map_err(|problem| format!("{GROUP}: {problem}"))
             };
-            let until = questions.iter().filter_map(|asked| asked.until).min();
-            let answers = once_each(questions.iter().filter_map(key).collect(), until, |_| (), ask).await;
-            let now = Now::read();
-            let reading = |asked: &Question| match key(asked).and_then(|key| answers.get(&key)) {
-                None => Measured::Missing(NO_TURN.to_owned()),
-                Some(Err(problem)) => Measured::Missing(problem.clone()),
-                Some(Ok(values)) => judged(values, now),
-            };
-            questions.iter().map(reading).collect()
+            read_each(questions, key, |_| (), ask, |_, values| judged(values, Now::read())).await
         })
     }
 }

@@ -187,7 +187,7 @@ impl Source for Pods {
             let wanted: BTreeSet<&str> = pages.iter().flatten().flat_map(|(scrape, _)| names(scrape)).collect();
             let wanted = &wanted;
             let ask = |url: String| async move { self.ask(&url, wanted).await };
-            let until = questions.iter().filter_map(|asked| asked.until).min();
+            let until = Question::earliest(questions);
             let answers = once_each(urls.collect(), until, |_| (), ask).await;
             let reading = |(asked, pages): (&Question, Option<(&PodScrape, Vec<_>)>)| {
                 let Some((scrape, pages)) = pages else { return unknown_pods(&asked.target) };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use setpoint::{BoxFuture, Metric, MetricSource, Quantity, Sample, Target};
-use setpoint_runtime::source::{NO_TURN, once_each};
+use setpoint_runtime::source::read_each;
 use setpoint_runtime::{InstanceSample, Measured, Question, Source};
 
 use super::api::{MetricsApi, Now, encoded, time};
@@ -89,28 +89,19 @@ impl Source for Resource {
 
     fn read<'a>(&'a self, questions: &'a [Question]) -> BoxFuture<'a, Vec<Measured>> {
         Box::pin(async move {
-            let listed = |asked: &Question| Some((namespace(&asked.target).to_owned(), self.pods.of(&asked.target)?));
-            let lists = questions.iter().filter_map(|asked| {
-                let (namespace, listed) = listed(asked)?;
-                Some((namespace, listed.selector.clone()))
-            });
+            let listed = |asked: &Question| self.pods.of(&asked.target).ok_or_else(|| unknown_pods(&asked.target));
+            let key = |asked: &Question| Ok((namespace(&asked.target).to_owned(), listed(asked)?.selector.clone()));
             let ask = |(namespace, selector): (String, String)| async move {
                 let (namespace, selector) = (encoded(&namespace), encoded(&selector));
                 let path = format!("/apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods?labelSelector={selector}");
-                self.api.get::<PodMetricsList>(&path).await
+                let list = self.api.get::<PodMetricsList>(&path).await;
+                list.map_err(|problem| format!("metrics.k8s.io: {problem}"))
             };
-            let until = questions.iter().filter_map(|asked| asked.until).min();
-            let answers = once_each(lists.collect(), until, |_| (), ask).await;
-            let now = Now::read();
-            let reading = |asked: &Question| {
-                let Some((namespace, listed)) = listed(asked) else { return unknown_pods(&asked.target) };
-                match answers.get(&(namespace, listed.selector.clone())) {
-                    None => Measured::Missing(NO_TURN.to_owned()),
-                    Some(Err(problem)) => Measured::Missing(format!("metrics.k8s.io: {problem}")),
-                    Some(Ok(list)) => judged(asked, &listed, list, now),
-                }
+            let judge = |asked: &Question, list: &PodMetricsList| match listed(asked) {
+                Ok(listed) => judged(asked, &listed, list, Now::read()),
+                Err(unknown) => unknown,
             };
-            questions.iter().map(reading).collect()
+            read_each(questions, key, |_| (), ask, judge).await
         })
     }
 }

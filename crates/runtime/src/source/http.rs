@@ -4,7 +4,7 @@ use serde_json::Value;
 use setpoint::{BoxFuture, HttpQuery, Metric, MetricSource};
 
 use super::fetch::Fetch;
-use super::once::{NO_TURN, once_each};
+use super::once::read_each;
 use super::{Measured, Question, Source};
 
 /// Reads metrics with an `http` source: a GET, JSON, and in it a number, or a number as text. Each address is asked once a
@@ -45,19 +45,15 @@ impl Source for HttpJson {
 
     fn read<'a>(&'a self, questions: &'a [Question]) -> BoxFuture<'a, Vec<Measured>> {
         Box::pin(async move {
-            let urls = questions.iter().filter_map(|asked| Some(query(&asked.metric)?.url.clone())).collect();
-            let until = questions.iter().filter_map(|asked| asked.until).min();
-            let ask = |url: String| async move { self.ask(&url).await };
-            let answers = once_each(urls, until, |url| server_of(url).to_owned(), ask).await;
-            let reading = |asked: &Question| match query(&asked.metric) {
-                None => Measured::Missing("it has no address".to_owned()),
-                Some(query) => match answers.get(&query.url) {
-                    Some(Ok(document)) => number_at(document, &query.pointer),
-                    Some(Err(problem)) => Measured::Missing(problem.clone()),
-                    None => Measured::Missing(NO_TURN.to_owned()),
-                },
+            let key = |asked: &Question| match query(&asked.metric) {
+                Some(query) => Ok(query.url.clone()),
+                None => Err(Measured::Missing("it has no address".to_owned())),
             };
-            questions.iter().map(reading).collect()
+            let ask = |url: String| async move { self.ask(&url).await };
+            let judge = |asked: &Question, document: &Value| {
+                number_at(document, query(&asked.metric).map_or("", |query| &query.pointer))
+            };
+            read_each(questions, key, |url| server_of(url).to_owned(), ask, judge).await
         })
     }
 }

@@ -7,6 +7,8 @@ use futures::StreamExt as _;
 use futures::stream;
 use tokio::time::{Instant, timeout_at};
 
+use super::{Measured, Question};
+
 /// How many are asked at once of one server.
 pub const CONCURRENCY: usize = 16;
 
@@ -51,6 +53,32 @@ where
         Some(until) => drop(timeout_at(until, all).await),
     }
     answers
+}
+
+/// The reading of each of `questions`: what `judge` makes of the answer to its `key`, for which `ask` is called as
+/// [`once_each`] does. One without a key has the reading that stands in its place; what fails is missing, with the cause.
+pub async fn read_each<K, S, V, F>(
+    questions: &[Question],
+    key: impl Fn(&Question) -> Result<K, Measured>,
+    server: impl Fn(&K) -> S,
+    ask: impl Fn(K) -> F,
+    judge: impl Fn(&Question, &V) -> Measured,
+) -> Vec<Measured>
+where
+    K: Clone + Eq + Hash + Ord,
+    S: Eq + Hash,
+    F: Future<Output = Result<V, String>>,
+{
+    let keys: Vec<Result<K, Measured>> = questions.iter().map(key).collect();
+    let asked = keys.iter().filter_map(|key| key.as_ref().ok().cloned()).collect();
+    let answers = once_each(asked, Question::earliest(questions), server, ask).await;
+    let reading = |(asked, key): (&Question, Result<K, Measured>)| match key.map(|key| answers.get(&key)) {
+        Err(reading) => reading,
+        Ok(None) => Measured::Missing(NO_TURN.to_owned()),
+        Ok(Some(Err(problem))) => Measured::Missing(problem.clone()),
+        Ok(Some(Ok(answer))) => judge(asked, answer),
+    };
+    questions.iter().zip(keys).map(reading).collect()
 }
 
 #[cfg(test)]

@@ -226,7 +226,7 @@ impl Source for Prometheus {
                 }
             }
             let token = self.token().await;
-            let until = questions.iter().filter_map(|asked| asked.until).min();
+            let until = Question::earliest(questions);
             let token = &token;
             let ask = |key| async move { self.ask(key, token).await };
             let answers = once_each(asked, until, |(address, _)| address.clone(), ask).await;
