@@ -53,7 +53,7 @@ pub(crate) fn prometheus(
     }
     if let Some(file) = &arguments.prometheus_ca_file {
         let pem = std::fs::read(file).map_err(|error| BadInput::file(file, "read", &error))?;
-        let fetch = Fetch::trusting_within(&pem, patience, bytes);
+        let fetch = Fetch::trusting(&pem, patience, bytes);
         server = server.with_fetch(fetch.map_err(|error| BadInput::at(file.display(), crate::error::chain(&error)))?);
     }
     Ok(Some(server))

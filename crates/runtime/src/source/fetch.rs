@@ -67,22 +67,13 @@ impl Fetch {
         Self::bounded(Self::client().no_proxy(), timeout, bytes)
     }
 
-    /// Asks with the default limits, and trusts only servers with a certificate of these authorities: `pem` is what a CA
-    /// file holds.
+    /// As [`within`](Self::within), and trusts only servers with a certificate of these authorities: `pem` is what a CA file
+    /// holds.
     ///
     /// # Errors
     ///
     /// [`FetchError`].
-    pub fn trusting(pem: &[u8]) -> Result<Self, FetchError> {
-        Self::trusting_within(pem, Self::TIMEOUT, Self::BYTES)
-    }
-
-    /// The same within these limits.
-    ///
-    /// # Errors
-    ///
-    /// [`FetchError`].
-    pub fn trusting_within(pem: &[u8], timeout: Duration, bytes: usize) -> Result<Self, FetchError> {
+    pub fn trusting(pem: &[u8], timeout: Duration, bytes: usize) -> Result<Self, FetchError> {
         let authorities = Certificate::from_pem_bundle(pem).map_err(FetchError::Certificates)?;
         if authorities.is_empty() {
             return Err(FetchError::NoCertificate);

@@ -118,13 +118,14 @@ async fn a_server_of_an_authority_of_its_own_is_trusted_where_that_is_said() {
         let known = fetch.into_iter().fold(known, PrometheusServer::with_fetch);
         Prometheus::new(Fetch::new().expect("a client"), Some(known)).with_clock(clock())
     };
-    let trusting = Fetch::trusting(AUTHORITY.as_bytes()).expect("an authority");
+    let trusting = |pem: &str| Fetch::trusting(pem.as_bytes(), Fetch::TIMEOUT, Fetch::BYTES);
+    let of_authority = trusting(AUTHORITY).expect("an authority");
     let metrics = [metric("up", None)];
-    assert_eq!(read(&known(Some(trusting)), &metrics).await, [Measured::Value(7.0)]);
+    assert_eq!(read(&known(Some(of_authority)), &metrics).await, [Measured::Value(7.0)]);
     let distrusted = read(&known(None), &metrics).await;
     assert_eq!(distrusted[0].state().0, "missing", "{distrusted:?}");
     for (name, pem) in [("nothing", ""), ("words", "trust me"), ("another thing", "-----BEGIN CERTIFICATE-----\nx")] {
-        assert!(Fetch::trusting(pem.as_bytes()).is_err(), "{name}");
+        assert!(trusting(pem).is_err(), "{name}");
     }
 }
 
