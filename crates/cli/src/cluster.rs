@@ -12,7 +12,7 @@ mod simulate;
 use std::path::Path;
 use std::sync::Arc;
 
-use setpoint_kube::{Client, ConfigMapStore, Controller, ControllerError, Lease, LeaseConfig, connect};
+use setpoint_kube::{Client, ConfigMapStore, Controller, ControllerError, Lease, LeaseConfig, connect_in};
 use setpoint_telemetry::Telemetry;
 use setpoint_wasm::LivePlugin;
 
@@ -47,7 +47,7 @@ pub(crate) fn run(command: &ClusterCommand) -> Result<Check, BadInput> {
 pub(crate) fn controller(arguments: &ControllerArguments) -> Result<Check, BadInput> {
     let mut catalog = Catalog::of_the_library(&arguments.plugins);
     live::runtime()?.block_on(async {
-        let client = client(arguments.kubeconfig.as_deref()).await?;
+        let client = client(arguments.kubeconfig.as_deref(), None).await?;
         let own = arguments.own_namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok());
         let own = own.unwrap_or_else(|| "default".to_owned());
         let counters = PluginCounters::default();
@@ -125,10 +125,10 @@ async fn lead(controller: Controller, lease: Lease) -> Result<Check, BadInput> {
     ended(done.map_err(|error| BadInput::at("the controller", error))?)
 }
 
-/// A client of the cluster that `kubeconfig` names, or of the one around.
-pub(crate) async fn client(kubeconfig: Option<&Path>) -> Result<Client, BadInput> {
+/// A client of the cluster that `kubeconfig` and `context` name, or of the one around.
+pub(crate) async fn client(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Client, BadInput> {
     let place = || kubeconfig.map_or_else(|| "a cluster".to_owned(), |file| file.display().to_string());
-    connect(kubeconfig).await.map_err(|error| BadInput::at(place(), error))
+    connect_in(kubeconfig, context).await.map_err(|error| BadInput::at(place(), error))
 }
 
 fn ended(done: Result<(), ControllerError>) -> Result<Check, BadInput> {

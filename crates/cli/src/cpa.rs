@@ -119,8 +119,7 @@ async fn cluster(
                        what is in memory";
         loaded.error(&ConfigError::new("scaleTargetRef", message))
     })?;
-    let client = setpoint_kube::connect(arguments.kubeconfig.as_deref()).await;
-    let client = client.map_err(|error| BadInput::at("the cluster", error))?;
+    let client = crate::cluster::client(arguments.kubeconfig.as_deref(), None).await?;
     Ok((target, Arc::new(setpoint_kube::ScaleHandler::new(client))))
 }
 

@@ -53,7 +53,7 @@ async fn serve(
 async fn workloads(arguments: &ServeArguments) -> Result<Arc<dyn ResourceHandler>, BadInput> {
     #[cfg(feature = "cluster")]
     if arguments.cluster {
-        let client = crate::cluster::client(arguments.kubeconfig.as_deref()).await?;
+        let client = crate::cluster::client(arguments.kubeconfig.as_deref(), None).await?;
         return Ok(Arc::new(setpoint_kube::ScaleHandler::new(client)));
     }
     let workloads = arguments.workload.iter().map(|Workload { target, replicas }| (target.clone(), *replicas));

@@ -10,7 +10,7 @@ use setpoint_runtime::source::Grid;
 use super::found;
 use super::recording::Recording;
 use super::replay::Summary;
-use super::simulate::{Named, Recorded, changed, start, table};
+use super::simulate::{Named, Recorded, changed, start, table, unshown};
 use crate::catalog::Catalog;
 use crate::check::Check;
 use crate::cli::cluster::DiffArguments;
@@ -121,9 +121,7 @@ fn in_words(differences: &[Difference], show: usize, out: &mut String) {
     for Difference { from_ms, until_ms, now, changed } in differences.iter().take(show) {
         let _ = writeln!(out, "{:<width$}  {:<width$}  {now:>3}  {changed:>7}", time(*from_ms), time(*until_ms));
     }
-    if let Some(more) = differences.len().checked_sub(show).filter(|more| *more > 0) {
-        let _ = writeln!(out, "and {more} more: see --show, or --json");
-    }
+    unshown(differences.len(), show, out);
 }
 
 #[cfg(test)]

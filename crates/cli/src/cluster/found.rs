@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use setpoint::{Policy, PolicySpec};
-use setpoint_kube::{PolicyFound, connect_in, inquire};
+use setpoint_kube::{PolicyFound, inquire};
 
 use crate::cli::cluster::PolicyArguments;
 use crate::error::{BadInput, chain};
@@ -10,9 +10,7 @@ use crate::error::{BadInput, chain};
 /// Looks it up.
 pub(super) async fn find(arguments: &PolicyArguments) -> Result<PolicyFound, BadInput> {
     let PolicyArguments { wanted, namespace, kubeconfig, context } = arguments;
-    let place = || kubeconfig.as_ref().map_or_else(|| "a cluster".to_owned(), |file| file.display().to_string());
-    let client = connect_in(kubeconfig.as_deref(), context.as_deref()).await;
-    let client = client.map_err(|error| BadInput::at(place(), error))?;
+    let client = super::client(kubeconfig.as_deref(), context.as_deref()).await?;
     inquire(&client, namespace.as_deref(), wanted).await.map_err(|error| BadInput::at(wanted, chain(&error)))
 }
 

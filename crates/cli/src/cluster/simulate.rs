@@ -164,7 +164,12 @@ fn changes(changes: &[Change], show: usize, out: &mut String) {
     for Change { at_ms, from, to, because } in changes.iter().take(show) {
         let _ = writeln!(out, "{}  {:<10}  {because}", time(*at_ms), format!("{from} -> {to}"));
     }
-    if let Some(more) = changes.len().checked_sub(show).filter(|more| *more > 0) {
+    unshown(changes.len(), show, out);
+}
+
+/// How many of `all` rows aren't shown.
+pub(super) fn unshown(all: usize, show: usize, out: &mut String) {
+    if let Some(more) = all.checked_sub(show).filter(|more| *more > 0) {
         let _ = writeln!(out, "and {more} more: see --show, or --json");
     }
 }
