@@ -70,12 +70,11 @@ type Known = HashMap<Arc<str>, Vec<Arc<str>>>;
 
 type Histograms = Family<BySource, Histogram, fn() -> Histogram>;
 
-/// The series of an engine, which it is a listener of. Clones are the same.
-#[derive(Clone)]
+/// The series of an engine, which it is a listener of.
 pub struct Telemetry {
-    registry: Arc<Registry>,
+    registry: Registry,
     series: Series,
-    known: Arc<Mutex<Known>>,
+    known: Mutex<Known>,
 }
 
 impl fmt::Debug for Telemetry {
@@ -84,7 +83,6 @@ impl fmt::Debug for Telemetry {
     }
 }
 
-#[derive(Clone)]
 struct Series {
     workloads: Gauge,
     decisions: Family<ByOutcome, Counter>,
@@ -142,7 +140,7 @@ impl Telemetry {
         };
         let mut registry = series.registered();
         collectors.into_iter().for_each(|collector| registry.register_collector(collector));
-        Self { registry: Arc::new(registry), series, known: Arc::default() }
+        Self { registry, series, known: Mutex::default() }
     }
 
     /// All series, in the text format of OpenMetrics 1.0.

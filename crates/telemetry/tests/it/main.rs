@@ -25,11 +25,11 @@ fn policy() -> PolicySpec {
     PolicySpec::new(1, 10, metrics.to_vec(), algorithm).expect("a good policy")
 }
 
-fn engine(telemetry: &Telemetry) -> (Engine, Arc<Fixed>) {
+fn engine(telemetry: &Arc<Telemetry>) -> (Engine, Arc<Fixed>) {
     let readings = Arc::new(fixed([("queue", Measured::Value(20.0)), ("rate", Measured::Missing("no data".into()))]));
     let handlers = Handlers::new().with_fallback(Arc::new(InMemoryHandler::new([(target(), 2)])));
     let builder = Engine::builder().handlers(handlers).source(Arc::<Fixed>::clone(&readings));
-    (builder.listener(Arc::new(telemetry.clone())).build(), readings)
+    (builder.listener(Arc::<Telemetry>::clone(telemetry)).build(), readings)
 }
 
 async fn run_for(engine: &Engine, seconds: u64) {
@@ -45,7 +45,7 @@ fn samples(telemetry: &Telemetry, series: &str) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn a_look_becomes_series_that_go_when_its_workload_does() {
-    let telemetry = Telemetry::new();
+    let telemetry = Arc::new(Telemetry::new());
     let (engine, readings) = engine(&telemetry);
     engine.add("shop/web", &policy(), target()).expect("the first");
     run_for(&engine, 1).await;
@@ -87,7 +87,7 @@ async fn a_look_becomes_series_that_go_when_its_workload_does() {
 
 #[tokio::test(start_paused = true)]
 async fn a_look_that_fails_is_counted_by_where() {
-    let telemetry = Telemetry::new();
+    let telemetry = Arc::new(Telemetry::new());
     let (engine, _) = engine(&telemetry);
     let nobody = TargetRef { name: "nobody".into(), ..target() };
     engine.add("shop/nobody", &policy(), nobody).expect("the first");
@@ -108,7 +108,7 @@ fn get(address: SocketAddr, path: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn series_and_probes_are_answered_over_http() {
-    let telemetry = Telemetry::new();
+    let telemetry = Arc::new(Telemetry::new());
     let (engine, _) = engine(&telemetry);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it has one");
@@ -118,7 +118,7 @@ async fn series_and_probes_are_answered_over_http() {
         move || if ready.load(Ordering::Relaxed) { Ok(()) } else { Err("not yet".to_owned()) }
     });
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let served = tokio::spawn(serve(listener, Arc::new(telemetry), probes, async { drop(stopped.await) }));
+    let served = tokio::spawn(serve(listener, telemetry, probes, async { drop(stopped.await) }));
     let (status, body) = (
         |answer: &str| answer.split(' ').nth(1).unwrap_or_default().to_owned(),
         |answer: &str| answer.split("\r\n\r\n").nth(1).unwrap_or_default().to_owned(),
@@ -139,7 +139,7 @@ async fn series_and_probes_are_answered_over_http() {
 
 #[tokio::test(start_paused = true)]
 async fn a_loop_that_stands_is_overdue() {
-    let (engine, _) = engine(&Telemetry::new());
+    let (engine, _) = engine(&Arc::new(Telemetry::new()));
     assert_eq!(engine.overdue(), Duration::ZERO);
     engine.add("shop/web", &policy(), target()).expect("the first");
     run_for(&engine, 1).await;
