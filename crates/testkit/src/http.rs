@@ -1,15 +1,18 @@
 //! A server of HTTP/1.1 for tests: it answers as a function says, on a free port of 127.0.0.1.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use serde_json::{Value, json};
 
 /// Who vouches for servers over TLS: a certificate in PEM. Its key was thrown away.
 pub const AUTHORITY: &str = include_str!("http/authority.pem");
@@ -24,6 +27,8 @@ pub struct Asked {
     pub method: String,
     /// Path and query, as they came.
     pub target: String,
+    /// `HTTP/1.1`.
+    pub version: String,
     /// Names in lower case, and values.
     pub headers: Vec<(String, String)>,
     /// What came with it.
@@ -36,13 +41,41 @@ impl Asked {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
+
+    /// The fields of a form that came.
+    ///
+    /// # Panics
+    ///
+    /// When it is none.
+    #[must_use]
+    pub fn form(&self) -> BTreeMap<String, String> {
+        let pairs = self.body.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.map(|(name, value)| (decoded(name), decoded(value))).collect()
+    }
+}
+
+/// A part of a form, without its escapes.
+fn decoded(part: &str) -> String {
+    let mut bytes = part.bytes();
+    let mut out = Vec::new();
+    while let Some(byte) = bytes.next() {
+        let mut digit = || char::from(bytes.next().expect("two digits")).to_digit(16).expect("a digit");
+        out.push(match byte {
+            b'+' => b' ',
+            b'%' => u8::try_from(digit() * 16 + digit()).expect("a byte"),
+            other => other,
+        });
+    }
+    String::from_utf8(out).expect("text")
 }
 
 /// What is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// A status and a body.
+    /// A status and a body, which is taken to be JSON.
     Body(u16, String),
+    /// A page in Prometheus' text format.
+    Page(String),
     /// Nothing, for as long as who asked will wait.
     Silence,
 }
@@ -52,6 +85,19 @@ impl Answer {
     #[must_use]
     pub fn ok(body: impl Into<String>) -> Self {
         Self::Body(200, body.into())
+    }
+
+    /// As Prometheus answers an instant query now: a vector of `value`, or of nothing.
+    ///
+    /// # Panics
+    ///
+    /// Where the clock is before 1970.
+    #[must_use]
+    pub fn instant(value: Option<&str>) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+        let result: Vec<Value> = value.iter().map(|value| json!({ "metric": {}, "value": [now, value] })).collect();
+        let data = json!({ "resultType": "vector", "result": result });
+        Self::ok(json!({ "status": "success", "data": data }).to_string())
     }
 }
 
@@ -183,22 +229,23 @@ impl Shared {
         let Some(asked) = read(&mut stream)? else { return Ok(()) };
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked.clone());
         match (self.answering)(&asked) {
-            Answer::Body(status, body) => {
-                let length = body.len();
-                let out = stream.get_mut();
-                write!(
-                    out,
-                    "HTTP/1.1 {status} Told\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
-                     connection: close\r\n\r\n{body}"
-                )?;
-                out.flush()
-            }
+            Answer::Body(status, body) => answer(stream.get_mut(), status, "application/json", &body),
+            Answer::Page(body) => answer(stream.get_mut(), 200, "text/plain; version=0.0.4", &body),
             // Until the other side, or the server, ends it.
             Answer::Silence => match stream.read_to_end(&mut Vec::new()) {
                 Ok(_) | Err(_) => Ok(()),
             },
         }
     }
+}
+
+fn answer(out: &mut impl Write, status: u16, kind: &str, body: &str) -> io::Result<()> {
+    let length = body.len();
+    write!(
+        out,
+        "HTTP/1.1 {status} Told\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )?;
+    out.flush()
 }
 
 /// The request that comes; none where the other side only looked whether somebody is there.
@@ -211,6 +258,7 @@ fn read(stream: &mut impl io::BufRead) -> io::Result<Option<Asked>> {
     let mut asked = Asked {
         method: words.next().unwrap_or_default(),
         target: words.next().unwrap_or_default(),
+        version: words.next().unwrap_or_default(),
         ..Asked::default()
     };
     loop {

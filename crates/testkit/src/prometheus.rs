@@ -1,9 +1,8 @@
 //! A real Prometheus, and what it scrapes.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
@@ -12,6 +11,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::http::{Answer, Server};
 use crate::program::{Running, ready_in_time};
 use crate::required;
 
@@ -42,7 +42,7 @@ impl Prometheus {
     fn scraping(targets: &[&Exporter]) -> Result<Self, String> {
         let said = |error: io::Error| error.to_string();
         let folder = tempfile::Builder::new().prefix("setpoint-prometheus").tempdir().map_err(said)?;
-        let targets: Vec<String> = targets.iter().map(|exporter| exporter.address.to_string()).collect();
+        let targets: Vec<String> = targets.iter().map(|exporter| exporter.server.address()).collect();
         let config = format!(
             "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
              scrape_configs: [{{job_name: test, static_configs: [{{targets: {targets:?}}}]}}]\n"
@@ -85,66 +85,32 @@ fn is_ready(address: SocketAddr) -> io::Result<()> {
     if status.contains(" 200 ") { Ok(()) } else { Err(io::Error::other(status.to_owned())) }
 }
 
-/// A program with metrics that a test sets: gauges, served at every path in Prometheus' text format.
+/// A program with metrics that a test sets: gauges, served at every path.
 #[derive(Debug)]
 pub struct Exporter {
-    address: SocketAddr,
-    gauges: Gauges,
+    server: Server,
+    gauges: Arc<Mutex<BTreeMap<String, f64>>>,
 }
 
-type Gauges = Arc<Mutex<BTreeMap<String, f64>>>;
-
 impl Exporter {
-    /// One without metrics, on a free port of 127.0.0.1.
+    /// One without metrics, on a free port of 127.0.0.1. It ends with this value.
     ///
     /// # Panics
     ///
     /// When there is no free port.
     #[must_use]
     pub fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = listener.local_addr().expect("it has one");
-        let gauges = Gauges::default();
+        let gauges: Arc<Mutex<BTreeMap<String, f64>>> = Arc::default();
         let served = Arc::clone(&gauges);
-        // It ends with the process.
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                if let Err(problem) = stream.and_then(|stream| serve(stream, &served)) {
-                    eprintln!("an exporter's client: {problem}");
-                }
-            }
+        let server = Server::start(move |_| {
+            let gauges = served.lock().unwrap_or_else(PoisonError::into_inner);
+            Answer::Page(gauges.iter().map(|(series, value)| format!("{series} {value}\n")).collect())
         });
-        Self { address, gauges }
+        Self { server, gauges }
     }
 
     /// Sets the gauge `series`, as `queue_depth` or `queue_depth{queue="a"}`.
     pub fn set(&self, series: &str, value: f64) {
         self.gauges.lock().unwrap_or_else(PoisonError::into_inner).insert(series.to_owned(), value);
     }
-
-    /// Its address.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-}
-
-fn serve(mut stream: TcpStream, gauges: &Gauges) -> io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let request = BufReader::new(stream.try_clone()?);
-    // All of it, or closing would reset the connection.
-    for line in request.lines() {
-        if line?.is_empty() {
-            break;
-        }
-    }
-    let mut body = String::new();
-    for (series, value) in &*gauges.lock().unwrap_or_else(PoisonError::into_inner) {
-        writeln!(body, "{series} {value}").expect("strings take all");
-    }
-    let length = body.len();
-    write!(
-        stream,
-        "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    )
 }

@@ -3,27 +3,27 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use setpoint_testkit::guests::root;
 use setpoint_testkit::required::skip;
 
+use crate::running::Running;
 use crate::{Folder, setpoint};
 
-/// A running command: its lines as they come, and where it listens.
-struct Running {
-    child: Child,
-    lines: Receiver<String>,
+/// The command, and where it listens.
+struct Served {
+    running: Running,
     address: String,
 }
 
-impl Running {
-    fn start(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-        let said = BufReader::new(child.stderr.take().expect("piped"));
+impl Served {
+    fn start(command: &mut Command) -> Self {
+        let mut running = Running::start(command.stderr(Stdio::piped()));
+        let said = BufReader::new(running.child.stderr.take().expect("piped"));
         let (heard, addresses) = channel();
         std::thread::spawn(move || {
             for line in said.lines().map_while(Result::ok) {
@@ -33,15 +33,8 @@ impl Running {
                 }
             }
         });
-        let stdout = BufReader::new(child.stdout.take().expect("piped"));
-        let (told, lines) = channel();
-        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| told.send(line)));
         let address = addresses.recv_timeout(Duration::from_secs(60)).expect("it listens within a minute");
-        Self { child, lines, address }
-    }
-
-    fn line(&self) -> String {
-        self.lines.recv_timeout(Duration::from_secs(60)).expect("a line within a minute")
+        Self { running, address }
     }
 
     fn ask(&self, request: &str) -> Value {
@@ -51,19 +44,6 @@ impl Running {
         connection.read_to_string(&mut answer).expect("it answers");
         let (_, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
         serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
-    }
-
-    fn end(mut self) -> Option<i32> {
-        Command::new("kill").arg(self.child.id().to_string()).status().expect("it runs");
-        self.child.wait().expect("it ends").code()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It has ended already where all went well.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -83,44 +63,41 @@ fn tutorial() -> Option<Folder> {
     Some(folder)
 }
 
-fn run(folder: &Folder, arguments: &[&str], variables: &[(&str, &str)]) -> Running {
+fn run(folder: &Folder, arguments: &[&str], variables: &[(&str, &str)]) -> Served {
     let mut command = setpoint();
     command.current_dir(folder.path()).args(["cpa", "run", "--config", "config.yaml", "--listen", "127.0.0.1:0"]);
-    Running::start({
-        command.args(arguments).envs(variables.iter().copied());
-        command
-    })
+    Served::start(command.args(arguments).envs(variables.iter().copied()))
 }
 
 #[test]
 fn the_tutorial_scales_what_its_manifest_describes() {
     let Some(folder) = tutorial() else { return };
-    let running = run(&folder, &["--manifest", "deployment.yaml"], &[("interval", "3600000")]);
-    let asked = running.ask("POST /api/v1/evaluation?dry_run=true");
+    let served = run(&folder, &["--manifest", "deployment.yaml"], &[("interval", "3600000")]);
+    let asked = served.ask("POST /api/v1/evaluation?dry_run=true");
     assert_eq!((&asked["targetReplicas"], &asked["currentReplicas"]), (&5.into(), &1.into()), "{asked}");
     let metrics = json!([{ "resource": "hello-kubernetes", "value": "5" }]);
-    assert_eq!(running.ask("GET /api/v1/metrics"), metrics);
-    assert_eq!(running.ask("POST /api/v1/evaluation")["target_replicas"], 5);
-    let line = running.line();
+    assert_eq!(served.ask("GET /api/v1/metrics"), metrics);
+    assert_eq!(served.ask("POST /api/v1/evaluation")["target_replicas"], 5);
+    let line = served.running.line();
     assert!(line.contains("1 -> 5") && line.contains("the evaluate program answered 5"), "{line}");
-    assert_eq!(running.ask("POST /api/v1/nothing")["code"], 404);
-    assert_eq!(running.end(), Some(0));
+    assert_eq!(served.ask("POST /api/v1/nothing")["code"], 404);
+    assert_eq!(served.running.end(), Some(0));
 
     // By itself, each second, within what the environment says, as JSON.
     let variables = [("interval", "1000"), ("maxReplicas", "4"), ("apiConfig", "{enabled: true, port: 1}")];
-    let running = run(&folder, &["--manifest", "deployment.yaml", "--json"], &variables);
-    let looks: [Value; 2] = std::array::from_fn(|_| serde_json::from_str(&running.line()).expect("JSON"));
+    let served = run(&folder, &["--manifest", "deployment.yaml", "--json"], &variables);
+    let looks: [Value; 2] = std::array::from_fn(|_| serde_json::from_str(&served.running.line()).expect("JSON"));
     assert_eq!((&looks[0]["answer"], &looks[0]["written"]), (&5.into(), &json!({ "from": 1, "to": 4 })), "{looks:?}");
     assert_eq!((&looks[1]["current"], &looks[1]["written"]), (&4.into(), &Value::Null), "{looks:?}");
     assert_eq!((&looks[1]["runType"], &looks[1]["metrics"]), (&"scaler".into(), &metrics));
-    assert_eq!(running.end(), Some(0));
+    assert_eq!(served.running.end(), Some(0));
 
     // A workload of no more than a count has no label: that is what the program says, and nothing changes.
-    let running = run(&folder, &["--workload", "Deployment/default/hello-kubernetes=3", "--json"], &variables);
-    let look: Value = serde_json::from_str(&running.line()).expect("JSON");
+    let served = run(&folder, &["--workload", "Deployment/default/hello-kubernetes=3", "--json"], &variables);
+    let look: Value = serde_json::from_str(&served.running.line()).expect("JSON");
     let failure = look["failure"].as_str().expect("a failure");
     assert!(failure.starts_with("no metric of hello-kubernetes: ") && failure.contains("labels"), "{failure}");
-    assert_eq!(running.end(), Some(0));
+    assert_eq!(served.running.end(), Some(0));
 }
 
 /// The autoscaler as the operator starts it: what is scaled is in the environment.
@@ -135,16 +112,16 @@ fn the_tutorial_scales_a_deployment_of_a_cluster() {
     cluster.kubectl(&["apply", "-f", &folder.path().join("deployment.yaml").display().to_string()]).expect("applied");
     let target = r#"{"apiVersion": "apps/v1", "kind": "Deployment", "name": "hello-kubernetes"}"#;
     let variables = [("scaleTargetRef", target), ("namespace", "default"), ("interval", "1000")];
-    let running = run(&folder, &["--cluster", "--kubeconfig", &kubeconfig], &variables);
-    let line = running.line();
+    let served = run(&folder, &["--cluster", "--kubeconfig", &kubeconfig], &variables);
+    let line = served.running.line();
     assert!(line.contains("1 -> 5"), "{line}");
     let replicas = "jsonpath={.spec.replicas}";
     let replicas = || cluster.kubectl(&["get", "deployment/hello-kubernetes", "-o", replicas]).expect("a count");
     assert_eq!(replicas(), "5");
     cluster.kubectl(&["label", "deployment/hello-kubernetes", "--overwrite", "numPods=2"]).expect("a label");
-    let line = running.line();
+    let line = served.running.line();
     assert!(line.contains("5 -> 2") && replicas() == "2", "{line}: {}", replicas());
-    assert_eq!(running.end(), Some(0));
+    assert_eq!(served.running.end(), Some(0));
 }
 
 #[test]

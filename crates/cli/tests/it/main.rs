@@ -17,6 +17,8 @@ mod plugin;
 mod plugin_new;
 #[cfg(feature = "live")]
 mod run;
+#[cfg(any(feature = "cluster", feature = "cpa", feature = "live"))]
+mod running;
 #[cfg(all(feature = "cluster", feature = "server"))]
 mod serve;
 mod simulate;

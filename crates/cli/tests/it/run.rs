@@ -1,47 +1,11 @@
 //! A pool of real processes, scaled by a real policy.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::running::Running;
 use crate::setpoint;
-
-/// A running command, and its lines as they come.
-struct Running {
-    child: Child,
-    lines: Receiver<String>,
-}
-
-impl Running {
-    fn start(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
-        let stdout = BufReader::new(child.stdout.take().expect("piped"));
-        let (told, lines) = channel();
-        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| told.send(line)));
-        Self { child, lines }
-    }
-
-    fn line(&self) -> String {
-        self.lines.recv_timeout(Duration::from_secs(60)).expect("a line within a minute")
-    }
-
-    fn end(mut self) -> Option<i32> {
-        Command::new("kill").arg(self.child.id().to_string()).status().expect("it runs");
-        self.child.wait().expect("it ends").code()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It has ended already where all went well.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[test]
 fn processes_come_and_go_with_the_reading_and_end_with_the_command() {
@@ -66,7 +30,7 @@ spec:
         format!("echo $$ > {}-$SETPOINT_INSTANCE; trap 'exit 0' TERM; while :; do sleep 0.05; done", pids.display());
     let mut command = setpoint();
     command.args(["run", "--policy"]).arg(&policy).args(["--", "sh", "-c", &worker]);
-    let running = Running::start(command);
+    let running = Running::start(&mut command);
     let up = running.line();
     assert!(up.contains("1 -> 3") && up.contains("queue is 12 against 4: 3 times 1 replicas"), "{up}");
     fs::write(&depth, "4").expect("written");
@@ -83,7 +47,7 @@ spec:
     fs::remove_file(&depth).expect("it is there");
     let mut command = setpoint();
     command.args(["run", "--json", "--start", "2", "--policy"]).arg(&policy).args(["--", "sh", "-c", &worker]);
-    let running = Running::start(command);
+    let running = Running::start(&mut command);
     let look: Value = serde_json::from_str(&running.line()).expect("JSON");
     assert_eq!((&look["current"], &look["desired"], &look["written"]), (&2.into(), &2.into(), &Value::Null), "{look}");
     let why = look["readings"]["queue"]["missing"].as_str().expect("a cause");
@@ -113,7 +77,7 @@ fn a_kill_in_the_middle_of_a_window_loses_nothing_of_it() {
         let mut command = setpoint();
         command.current_dir(folder.path()).args(["run", "--json", "--policy", "workers.yaml"]).args(arguments);
         command.args(["--", "sleep", "1000"]);
-        Running::start(command)
+        Running::start(&mut command)
     };
     let look = |running: &Running| serde_json::from_str::<Value>(&running.line()).expect("JSON");
     let mut running = start(&["--state", "state"]);
@@ -123,8 +87,7 @@ fn a_kill_in_the_middle_of_a_window_loses_nothing_of_it() {
     let held = look(&running);
     assert_eq!((&held["current"], &held["desired"]), (&3.into(), &3.into()), "{held}");
     // SIGKILL.
-    running.child.kill().expect("it runs");
-    running.child.wait().expect("it ends");
+    running.kill();
     drop(running);
 
     // Three were needed within the window, of which a file tells: six are too many.

@@ -1,34 +1,13 @@
 //! `setpoint serve` over a real Kubernetes control plane.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use setpoint_testkit::cluster::{Cluster, ClusterOptions};
+use setpoint_testkit::cluster::{Cluster, ClusterOptions, workload};
 
+use crate::running::Running;
 use crate::setpoint;
-
-const DEPLOYMENT: &str = r#"{
-    "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web", "namespace": "default" },
-    "spec": {
-        "replicas": 2, "selector": { "matchLabels": { "app": "web" } },
-        "template": {
-            "metadata": { "labels": { "app": "web" } },
-            "spec": { "containers": [{ "name": "web", "image": "example.org/web" }] }
-        }
-    }
-}"#;
-
-/// A server that is killed when dropped.
-struct Served(Child);
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // Already gone is fine.
-        let _gone = self.0.kill();
-        let _waited = self.0.wait();
-    }
-}
 
 /// What a request is answered with, body and then status.
 fn ask(method: &str, url: &str, body: &str) -> String {
@@ -41,13 +20,13 @@ fn ask(method: &str, url: &str, body: &str) -> String {
 #[test]
 fn workloads_of_a_cluster_are_scaled() {
     let Some(cluster) = Cluster::start(ClusterOptions::default()) else { return };
-    cluster.kubectl_with(&["create", "-f", "-"], DEPLOYMENT).expect("it is made");
+    cluster.apply("default", &workload("Deployment", "web", 2));
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = setpoint();
     command.args(["serve", "--listen", "127.0.0.1:0", "--interval", "1s", "--cluster", "--kubeconfig"]);
     command.arg(cluster.kubeconfig()).current_dir(folder.path()).stderr(Stdio::piped());
-    let mut served = Served(command.spawn().expect("it starts"));
-    let said = BufReader::new(served.0.stderr.take().expect("piped")).lines();
+    let mut served = Running::start(&mut command);
+    let said = BufReader::new(served.child.stderr.take().expect("piped")).lines();
     let mut said = said.map(|line| line.expect("UTF-8"));
     let base = said.find_map(|line| line.strip_prefix("listening on ").map(str::to_owned)).expect("it listens");
     // What else it says has to be read, or it waits.
@@ -68,8 +47,7 @@ fn workloads_of_a_cluster_are_scaled() {
     assert!(sent.ends_with(" 204"), "{sent}");
     let end = Instant::now() + Duration::from_secs(60);
     loop {
-        let count =
-            cluster.kubectl(&["get", "deployment", "web", "-o", "jsonpath={.spec.replicas}"]).expect("it is there");
+        let count = cluster.field("default", "deployment/web", ".spec.replicas");
         if count == "5" {
             break;
         }

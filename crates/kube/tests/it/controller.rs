@@ -8,8 +8,8 @@ use setpoint_kube::{ConfigMapStore, Controller};
 use setpoint_runtime::source::{Fixed, fixed};
 use setpoint_runtime::{Engine, Measured};
 use setpoint_testkit::cluster::{Cluster, workload};
-use tokio::task::JoinHandle;
 
+use crate::running::Running;
 use crate::{cluster, eventually};
 
 /// A policy of one metric that a test sets, looked at each second.
@@ -29,30 +29,12 @@ spec:
     )
 }
 
-struct Running {
-    stop: tokio::sync::oneshot::Sender<()>,
-    ended: JoinHandle<()>,
-}
-
-impl Running {
-    fn start(client: &kube::Client, namespace: &str, queue: &Arc<Fixed>) -> Self {
-        let engine = Engine::builder().source(Arc::<Fixed>::clone(queue)).store(Arc::new(ConfigMapStore::new(
-            client.clone(),
-            namespace,
-            "states",
-        )));
-        let controller = Controller::new(client.clone(), Some(namespace.to_owned()), engine).expect("a controller");
-        let (stop, stopped) = tokio::sync::oneshot::channel();
-        let ended = tokio::spawn(async move {
-            controller.run(async { drop(stopped.await) }).await.expect("no watch ends");
-        });
-        Self { stop, ended }
-    }
-
-    async fn end(self) {
-        self.stop.send(()).expect("it runs");
-        self.ended.await.expect("it ends well");
-    }
+/// A controller of `namespace`, whose queue is as deep as a test says.
+fn start(client: &kube::Client, namespace: &str, queue: &Arc<Fixed>) -> Running {
+    let store = ConfigMapStore::new(client.clone(), namespace, "states");
+    let engine = Engine::builder().source(Arc::<Fixed>::clone(queue)).store(Arc::new(store));
+    let controller = Controller::new(client.clone(), Some(namespace.to_owned()), engine);
+    Running::of(controller.expect("a controller"))
 }
 
 fn queue(depth: f64) -> Arc<Fixed> {
@@ -69,7 +51,7 @@ async fn the_count_follows_the_readings_and_the_status_says_why() {
     cluster.apply("follows", &workload("Deployment", "web", 2));
     cluster.apply("follows", &policy("web", "web", ""));
     let queue = queue(20.0);
-    let running = Running::start(&client, "follows", &queue);
+    let running = start(&client, "follows", &queue);
     let replicas = || cluster.field("follows", "deployment/web", ".spec.replicas");
     eventually("the count", "5", replicas).await;
     let of = |path: &str| cluster.field("follows", "sp/web", path);
@@ -129,7 +111,7 @@ async fn what_can_t_be_done_is_said_and_nobody_fights() {
     cluster.apply("refused", &policy("nobody", "nobody", ""));
     let wrong = policy("wrong", "shy", "").replace("max-ratio", "max-ratoi");
     cluster.apply("refused", &wrong);
-    let running = Running::start(&client, "refused", &queue(20.0));
+    let running = start(&client, "refused", &queue(20.0));
     let cases = [
         ("second", "Scaling", "TargetTaken", "the older ScalingPolicy refused/first scales the same target"),
         ("rival", "Scaling", "TargetTaken", "the HorizontalPodAutoscaler refused/api scales the same target"),
@@ -166,7 +148,7 @@ async fn pods_that_two_policies_have_are_scaled_by_neither() {
         eventually("its pods", "2", || cluster.field(ns, &format!("deployment/{name}"), ".status.replicas")).await;
     }
     let queue = queue(8.0);
-    let running = Running::start(&client, ns, &queue);
+    let running = start(&client, ns, &queue);
     for (name, other) in [("one", "ambiguous/two"), ("two", "ambiguous/one")] {
         eventually(name, "AmbiguousSelector", || condition(cluster, ns, name, "Scaling", "reason")).await;
         assert_eq!(condition(cluster, ns, name, "Scaling", "status"), "False");
@@ -201,12 +183,12 @@ async fn a_window_goes_on_in_the_next_controller() {
     cluster.apply("window", &workload("Deployment", "web", 2));
     cluster.apply("window", &policy("web", "web", "  stages: [{stabilized: {scaleDownWindow: 20s}}]\n"));
     let replicas = || cluster.field("window", "deployment/web", ".spec.replicas");
-    let running = Running::start(&client, "window", &queue(20.0));
+    let running = start(&client, "window", &queue(20.0));
     eventually("the count", "5", replicas).await;
     // As a crash would: nothing is said to anybody.
     running.ended.abort();
     let began = std::time::Instant::now();
-    let next = Running::start(&client, "window", &queue(4.0));
+    let next = start(&client, "window", &queue(4.0));
     eventually("the new one's reading", "4", || cluster.field("window", "sp/web", ".status.readings[0].value")).await;
     if began.elapsed() < Duration::from_secs(10) {
         assert_eq!(replicas(), "5", "the window holds it");
@@ -225,8 +207,7 @@ async fn a_policy_waits_for_the_algorithm_it_names() {
     let engine = Engine::builder().source(queue(20.0));
     let controller = Controller::new(client, Some("waits".to_owned()), engine).expect("a controller");
     let algorithms = controller.algorithms();
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let ended = tokio::spawn(controller.run(async { drop(stopped.await) }));
+    let running = Running::of(controller);
     let valid = || condition(cluster, "waits", "web", "AlgorithmValid", "reason");
     eventually("the algorithm", "AlgorithmInvalid", valid).await;
     let seven = algorithm_factory("always seven", |_, _: serde_json::Value| {
@@ -235,6 +216,5 @@ async fn a_policy_waits_for_the_algorithm_it_names() {
     algorithms.register("ours", seven).expect("a free name");
     eventually("the count", "7", || cluster.field("waits", "deployment/web", ".spec.replicas")).await;
     eventually("the condition", "True", || condition(cluster, "waits", "web", "AlgorithmValid", "status")).await;
-    drop(stop);
-    ended.await.expect("it ends").expect("well");
+    running.end().await;
 }

@@ -9,6 +9,7 @@ mod metrics;
 mod peers;
 mod prometheus;
 mod role;
+mod running;
 mod store;
 
 use std::sync::LazyLock;

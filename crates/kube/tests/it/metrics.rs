@@ -9,8 +9,8 @@ use setpoint_kube::{Controller, PodAddresses};
 use setpoint_runtime::Engine;
 use setpoint_testkit::cluster::{Cluster, workload};
 use setpoint_testkit::http::{Answer, Asked, Server};
-use tokio::task::JoinHandle;
 
+use crate::running::Running;
 use crate::{as_deployed, cluster, eventually};
 
 const SPACE: &str = "measured";
@@ -151,15 +151,9 @@ fn policy(name: &str, kind: &str, metric: &Value) -> String {
     .to_string()
 }
 
-/// The controller, until it is told to end.
-fn run(client: Client, space: &str, addresses: PodAddresses) -> (tokio::sync::oneshot::Sender<()>, JoinHandle<()>) {
+fn run(client: Client, space: &str, addresses: PodAddresses) -> Running {
     let controller = Controller::asking_pods_at(addresses, client, Some(space.to_owned()), Engine::builder());
-    let controller = controller.expect("a controller");
-    let (stop, stopped) = tokio::sync::oneshot::channel();
-    let ended = tokio::spawn(async move {
-        controller.run(async { drop(stopped.await) }).await.expect("no watch ends");
-    });
-    (stop, ended)
+    Running::of(controller.expect("a controller"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,7 +216,7 @@ async fn the_metrics_apis_are_read_and_what_they_don_t_tell_is_no_zero() {
     }
     let apis = Apis::serve(cluster, &known);
     let client = as_deployed(cluster, "setpoint");
-    let (stop, ended) = run(client, SPACE, PodAddresses::default());
+    let running = run(client, SPACE, PodAddresses::default());
     for (name, _, want) in &cases {
         let replicas = || cluster.field(SPACE, &format!("deployment/{name}"), ".spec.replicas");
         let status = |path: &str| cluster.field(SPACE, &format!("sp/{name}"), path);
@@ -243,8 +237,7 @@ async fn the_metrics_apis_are_read_and_what_they_don_t_tell_is_no_zero() {
         assert_eq!(replicas, want.unwrap_or("2"), "{name} stays");
     }
     assert!(apis.server.asked().len() > cases.len());
-    drop(stop);
-    ended.await.expect("it ends well");
+    running.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -272,7 +265,7 @@ async fn pods_are_asked_themselves() {
         assert_eq!((pod.namespace, pod.port), ("scraped", 8000));
         addresses.get(pod.name).cloned()
     });
-    let (stop, ended) = run(client, "scraped", addresses);
+    let running = run(client, "scraped", addresses);
     let status = |path: &str| cluster.field("scraped", "sp/llm", path);
     // 10 wait, 2 for each: 5, and those that can't be read change nothing.
     eventually("the count", "5", || cluster.field("scraped", "statefulset/llm", ".spec.replicas")).await;
@@ -280,6 +273,5 @@ async fn pods_are_asked_themselves() {
     eventually("what is current", "5", || status(".status.currentReplicas")).await;
     assert_eq!(status(".status.readings[0].value"), "5", "the mean of those that were read");
     assert_eq!(cluster.field("scraped", "statefulset/llm", ".spec.replicas"), "5");
-    drop(stop);
-    ended.await.expect("it ends well");
+    running.end().await;
 }

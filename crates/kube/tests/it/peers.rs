@@ -12,38 +12,21 @@ use setpoint_runtime::source::{Fetch, Fixed, Prometheus as Queries, PrometheusSe
 use setpoint_runtime::{Engine, EngineBuilder, Measured};
 use setpoint_testkit::cluster::{Cluster, workload};
 use setpoint_testkit::guests;
-use tokio::task::JoinHandle;
 
 use crate::prometheus::Prometheus;
+use crate::running::Running;
 use crate::{as_deployed, cluster, eventually, install};
 
 const P99: &str = "1000 * histogram_quantile(0.99, sum(rate(inference_request_duration_seconds_bucket[5m])) by (le))";
 const GPU: &str = "avg(DCGM_FI_DEV_GPU_UTIL)";
 const QUEUE: &str = "sum(inference_request_queue_depth)";
 
-struct Running {
-    stop: tokio::sync::oneshot::Sender<()>,
-    ended: JoinHandle<()>,
-}
-
-impl Running {
-    /// As it is deployed, for one namespace.
-    fn start(cluster: &Cluster, namespace: &str, engine: EngineBuilder) -> Self {
-        let client = as_deployed(cluster, "setpoint");
-        let store = ConfigMapStore::new(client.clone(), "setpoint-system", &format!("states-{namespace}"));
-        let controller = Controller::new(client, Some(namespace.to_owned()), engine.store(Arc::new(store)));
-        let controller = controller.expect("a controller");
-        let (stop, stopped) = tokio::sync::oneshot::channel();
-        let ended = tokio::spawn(async move {
-            controller.run(async { drop(stopped.await) }).await.expect("no watch ends");
-        });
-        Self { stop, ended }
-    }
-
-    async fn end(self) {
-        self.stop.send(()).expect("it runs");
-        self.ended.await.expect("it ends well");
-    }
+/// A controller of `namespace`, as it is deployed.
+fn start(cluster: &Cluster, namespace: &str, engine: EngineBuilder) -> Running {
+    let client = as_deployed(cluster, "setpoint");
+    let store = ConfigMapStore::new(client.clone(), "setpoint-system", &format!("states-{namespace}"));
+    let controller = Controller::new(client, Some(namespace.to_owned()), engine.store(Arc::new(store)));
+    Running::of(controller.expect("a controller"))
 }
 
 /// An example of a system's own documents.
@@ -133,7 +116,7 @@ async fn an_ai_inference_policy_is_carried_out_and_its_status_is_as_its_document
     for name in ["llm-inference-server", "my-inference-server", "queued", "shared", "unknown", "plugged"] {
         cluster.apply(namespace, &workload("Deployment", name, 2));
     }
-    let prometheus = Prometheus::start().await;
+    let prometheus = Prometheus::start();
     prometheus.set(P99, Some(1249.6));
     prometheus.set(GPU, Some(98.0));
     prometheus.set(QUEUE, Some(20.0));
@@ -157,7 +140,7 @@ async fn an_ai_inference_policy_is_carried_out_and_its_status_is_as_its_document
         let source = Arc::new(Queries::new(fetch.clone(), Some(PrometheusServer::new(prometheus.address()))));
         Engine::builder().registry(registry()).source(source)
     };
-    let running = Running::start(cluster, namespace, engine());
+    let running = start(cluster, namespace, engine());
     let replicas = |name: &str| cluster.field(namespace, &format!("deployment/{name}"), ".spec.replicas");
     let of = |name: &str, path: &str| cluster.field(namespace, &format!("aiap/{name}"), path);
     let says = |name: &str, kind: &str, what: &str| condition(cluster, namespace, &format!("aiap/{name}"), kind, what);
@@ -230,7 +213,7 @@ async fn an_ai_inference_policy_is_carried_out_and_its_status_is_as_its_document
     running.end().await;
     prometheus.set(P99, Some(100.0));
     prometheus.set(GPU, Some(10.0));
-    let running = Running::start(cluster, namespace, engine());
+    let running = start(cluster, namespace, engine());
     eventually("a reading", "100", || of(llm, ".status.currentMetrics.latencyP99Ms")).await;
     assert_eq!((replicas("llm-inference-server"), of(llm, ".status.lastScaleTime")), ("5".into(), scaled_at));
     assert_eq!(says(llm, "Scaling", "reason"), "Scaled");
@@ -291,7 +274,7 @@ async fn an_elastic_scaler_is_watched_once_its_kind_is_installed_and_its_algorit
     cluster.apply(namespace, &workload("Deployment", "web", 1));
     let readings: Arc<Fixed> = Arc::new(fixed([("qps", Measured::Value(170.0)), ("queue", Measured::Value(12.0))]));
     let engine = Engine::builder().registry(registry()).source(Arc::<Fixed>::clone(&readings));
-    let running = Running::start(cluster, namespace, engine);
+    let running = start(cluster, namespace, engine);
     let replicas = |object: &str| cluster.field(namespace, object, ".spec.replicas");
     // Nothing waits for a kind that isn't there.
     let own =

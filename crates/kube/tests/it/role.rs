@@ -8,6 +8,7 @@ use setpoint_runtime::{Engine, Measured};
 
 use setpoint_testkit::cluster::workload;
 
+use crate::running::Running;
 use crate::{as_deployed, cluster, eventually, install};
 
 const POLICY: &str = "apiVersion: setpoint.dev/v1alpha1
@@ -36,16 +37,12 @@ async fn the_controller_needs_no_more_than_its_role_gives() {
         .source(Arc::new(fixed([("queue", Measured::Value(12.0))])))
         .store(Arc::new(ConfigMapStore::new(client.clone(), "setpoint-system", "setpoint")))
         .permit(Arc::new(lease.clone()));
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let running = tokio::spawn(
-        Controller::new(client, Some("role".into()), engine).expect("a controller").run(async { drop(stopped.await) }),
-    );
+    let running = Running::of(Controller::new(client, Some("role".into()), engine).expect("a controller"));
     eventually("the count", "3", || cluster.field("role", "deployment/web", ".spec.replicas")).await;
     let ready = ".status.conditions[?(@.type==\"Ready\")].status";
     eventually("its status", "True", || cluster.field("role", "sp/web", ready)).await;
     let events = || cluster.kubectl(&["-n", "role", "get", "events", "-o", "jsonpath={.items[*].reason}"]);
     eventually("an event", "true", || events().unwrap_or_default().contains("Scaled").to_string()).await;
-    drop(stop);
-    running.await.expect("it ends").expect("well");
+    running.end().await;
     assert!(lease.hold(std::future::ready(())).await, "and gives its lease back");
 }

@@ -7,5 +7,4 @@ mod instances;
 mod outside;
 mod rules;
 mod support;
-mod told;
 mod workload;

@@ -1,46 +1,26 @@
 //! Prometheus, and webhooks.
 
 use std::process::{Command, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
+use setpoint_testkit::http::{Answer, Asked, Server};
 
 use crate::support::{Served, file, quick, until};
-use crate::told::{Listening, Told};
-
-/// A form's field, for queries of which only `%XX` and `+` are written otherwise.
-fn query(told: &Told) -> String {
-    let mut bytes = told.body.strip_prefix("query=").unwrap_or_default().bytes();
-    let mut text = Vec::new();
-    while let Some(byte) = bytes.next() {
-        text.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let hex: Vec<u8> = bytes.by_ref().take(2).collect();
-                u8::from_str_radix(&String::from_utf8_lossy(&hex), 16).expect("hexadecimal")
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(text).expect("UTF-8")
-}
 
 #[test]
 fn readings_are_prometheus_or_missing() {
-    let prometheus = Listening::start(|told| {
-        let query = query(told.last().expect("the one to answer"));
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
-        let sample = |value: &str| format!(r#"{{"metric":{{}},"value":[{now},"{value}"]}}"#);
-        let samples = match query.as_str() {
-            cpu if cpu.contains("container_cpu_usage_seconds_total") => sample("105"),
-            memory if memory.contains("DCGM_FI_DEV_FB_USED") => sample("40.4"),
+    let prometheus = Server::start(|asked| {
+        let query = &asked.form()["query"];
+        Answer::instant(match query {
+            cpu if cpu.contains("container_cpu_usage_seconds_total") => Some("105"),
+            memory if memory.contains("DCGM_FI_DEV_FB_USED") => Some("40.4"),
             // No GPU's exporter knows these pods.
-            _ => String::new(),
-        };
-        Some((200, format!(r#"{{"status":"success","data":{{"resultType":"vector","result":[{samples}]}}}}"#)))
+            _ => None,
+        })
     });
     let (_folder, path) = file();
-    let server = Served::with_prometheus(&path, prometheus.address);
+    let server = Served::with_prometheus(&path, &prometheus.url());
     let mut request = quick();
     request["target_gpu_percent"] = 50.into();
     request["target_gpu_memory_percent"] = 80.into();
@@ -49,7 +29,7 @@ fn readings_are_prometheus_or_missing() {
     assert_eq!(details["current_cpu_percent"], 105, "{details}");
     assert_eq!(details["current_gpu_memory_percent"], 40, "{details}");
     assert_eq!(details["current_gpu_percent"], Value::Null, "missing, and no zero: {details}");
-    let asked: Vec<String> = prometheus.told().iter().map(query).collect();
+    let asked: Vec<String> = prometheus.asked().iter().map(|asked| asked.form()["query"].clone()).collect();
     let pods =
         r#"{namespace="default",pod=~"nginx-deployment-[b-df-hj-np-tv-xz24-9]{1,10}-[b-df-hj-np-tv-xz24-9]{5}"}"#;
     assert!(asked.contains(&format!("avg(DCGM_FI_DEV_GPU_UTIL{pods})")), "{asked:?}");
@@ -75,10 +55,13 @@ fn signature(body: &str) -> String {
 #[test]
 fn changes_are_told_and_no_look_waits_for_it() {
     // One is down at first, and one never answers.
-    let well = Listening::start(|told| Some((if told.len() == 1 { 503 } else { 204 }, String::new())));
-    let deaf = Listening::start(|_| None);
+    let is_first = AtomicBool::new(true);
+    let first_not =
+        move |_: &Asked| Answer::Body(if is_first.swap(false, Ordering::Relaxed) { 503 } else { 204 }, String::new());
+    let well = Server::start(first_not);
+    let deaf = Server::start(|_| Answer::Silence);
     let (_folder, path) = file();
-    let urls = format!("http://{}/deaf http://me:secret@{}/hook?key=k", deaf.address, well.address);
+    let urls = format!("http://{}/deaf http://me:secret@{}/hook?key=k", deaf.address(), well.address());
     let server = Served::with_webhooks(&path, &urls, SECRET);
     let id = server.create(&quick());
     let send = |cpu: u32| {
@@ -94,18 +77,19 @@ fn changes_are_told_and_no_look_waits_for_it() {
     server.until(&id, "the fewest", all(2));
 
     let told = until("the last change", || {
-        let told = well.told();
+        let told = well.asked();
         let last = told.last().map(|last| serde_json::from_str::<Value>(&last.body).expect("JSON"));
         last.is_some_and(|last| last["to"] == 2).then_some(told)
     });
-    assert!(told[0].head.starts_with("POST /hook?key=k HTTP/1.1"), "{}", told[0].head);
+    let first = &told[0];
+    assert_eq!([&*first.method, &first.target, &first.version], ["POST", "/hook?key=k", "HTTP/1.1"]);
     assert_eq!(
-        (&told[0].body, told[0].header("X-Setpoint-Delivery")),
-        (&told[1].body, told[1].header("X-Setpoint-Delivery"))
+        (&told[0].body, told[0].header("x-setpoint-delivery")),
+        (&told[1].body, told[1].header("x-setpoint-delivery"))
     );
     for one in &told {
         let signed = format!("sha256={}", signature(&one.body));
-        assert_eq!(one.header("X-Setpoint-Signature"), Some(signed.as_str()), "{}", one.head);
+        assert_eq!(one.header("x-setpoint-signature"), Some(signed.as_str()), "{:?}", one.headers);
     }
     let changes: Vec<Value> = told[1..].iter().map(|one| serde_json::from_str(&one.body).expect("JSON")).collect();
     let first = &changes[0];
@@ -120,5 +104,5 @@ fn changes_are_told_and_no_look_waits_for_it() {
     for pair in changes.windows(2) {
         assert_eq!(pair[1]["from"], pair[0]["to"], "each change is told, in order: {changes:?}");
     }
-    assert!(!deaf.told().is_empty(), "it was tried");
+    assert!(!deaf.asked().is_empty(), "it was tried");
 }

@@ -105,8 +105,8 @@ impl Served {
     }
 
     /// One that asks a Prometheus.
-    pub(crate) fn with_prometheus(database: &str, address: SocketAddr) -> Self {
-        Self::with(database, &[(PROMETHEUS, &format!("http://{address}"))])
+    pub(crate) fn with_prometheus(database: &str, url: &str) -> Self {
+        Self::with(database, &[(PROMETHEUS, url)])
     }
 
     /// One that tells `urls`, with a space between them.

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use setpoint_testkit::guests;
 use setpoint_testkit::prometheus::{Exporter, Prometheus};
 use tempfile::TempDir;
 
+use crate::running::Running;
 use crate::{Folder, setpoint};
 
 /// One whose API server nobody stops, with pods that become ready at once. Each test has a namespace of its own.
@@ -31,7 +32,7 @@ fn define(cluster: &Cluster) {
 
 /// A controller of one namespace. It ends with this value, and what it logged is told if the test fails.
 pub(super) struct Controller {
-    child: Child,
+    running: Running,
     folder: TempDir,
 }
 
@@ -40,28 +41,21 @@ impl Controller {
     pub(super) fn start(cluster: &Cluster, name: &str, namespace: &str, prometheus: &str, more: &[&str]) -> Self {
         let folder = TempDir::new().expect("a folder");
         let log = File::create(folder.path().join("log")).expect("a file");
-        let child = setpoint()
+        let mut command = setpoint();
+        command
             .args(["controller", "--namespace", namespace, "--own-namespace", namespace, "--prometheus", prometheus])
             .args(more)
             .arg("--kubeconfig")
             .arg(cluster.kubeconfig())
             .env("POD_NAME", name)
             .stdin(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("it starts");
-        Self { child, folder }
-    }
-
-    /// Ends it as a crash would.
-    fn kill(&mut self) {
-        self.child.kill().expect("it runs");
-        self.child.wait().expect("it ends");
+            .stderr(log);
+        Self { running: Running::start(&mut command), folder }
     }
 
     /// Its exit code, once it has ended by itself.
     fn ended(&mut self) -> Option<i32> {
-        self.child.try_wait().expect("an answer").and_then(|status| status.code())
+        self.running.child.try_wait().expect("an answer").and_then(|status| status.code())
     }
 
     fn log(&self) -> String {
@@ -71,9 +65,6 @@ impl Controller {
 
 impl Drop for Controller {
     fn drop(&mut self) {
-        // It has ended already where the test was about that.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
         if std::thread::panicking() {
             eprintln!("the controller's log:\n{}", self.log());
         }
@@ -206,7 +197,7 @@ fn a_leader_that_is_killed_within_a_window_loses_no_window() {
     let count = || cluster.field(ns, "deployment/web", ".spec.replicas");
     eventually("the count", "5", count);
 
-    first.kill();
+    first.running.kill();
     let low_since = Instant::now();
     exporter.set(&depth("web"), 4.0);
     eventually("whether the second leads", "true", || leads("second"));

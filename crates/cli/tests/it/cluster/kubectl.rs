@@ -1,14 +1,13 @@
 //! `kubectl setpoint`: through a real kubectl, of a real control plane, over what a fake Prometheus recorded.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use setpoint_testkit::cluster::{Cluster, workload};
+use setpoint_testkit::http::{Answer, Asked, Server};
 use setpoint_testkit::prometheus::{Exporter, Prometheus};
 
 use super::controller::{CLUSTER, Controller, eventually, policy};
@@ -18,51 +17,15 @@ use crate::{Folder, Ran, setpoint};
 type Answers = fn(query: &str, step: usize) -> Option<&'static str>;
 type Form = BTreeMap<String, String>;
 
-/// Answers queries as Prometheus would. It ends with the process.
-struct FakePrometheus {
-    address: SocketAddr,
-    /// The forms of range queries, in order.
-    ranges: Arc<Mutex<Vec<Form>>>,
-}
+const RANGES: &str = "/api/v1/query_range";
 
-impl FakePrometheus {
-    fn start(answers: Answers) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = listener.local_addr().expect("an address");
-        let ranges: Arc<Mutex<Vec<Form>>> = Arc::default();
-        let told = Arc::clone(&ranges);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if let Err(error) = answer(stream, answers, &told) {
-                    eprintln!("the fake Prometheus: {error}");
-                }
-            }
-        });
-        Self { address, ranges }
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-}
-
-fn answer(mut stream: TcpStream, answers: Answers, ranges: &Mutex<Vec<Form>>) -> io::Result<()> {
-    let mut request = BufReader::new(stream.try_clone()?);
-    let (mut first, mut length) = (String::new(), 0);
-    request.read_line(&mut first)?;
-    loop {
-        let mut header = String::new();
-        if request.read_line(&mut header)? == 0 || header == "\r\n" {
-            break;
+/// A server that answers queries as Prometheus would.
+fn recorded(answers: Answers) -> Server {
+    Server::start(move |asked| {
+        let form = asked.form();
+        if asked.target != RANGES {
+            return Answer::instant(answers(&form["query"], 0));
         }
-        if let Some(value) = header.to_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().expect("a length");
-        }
-    }
-    let mut body = vec![0; length];
-    request.read_exact(&mut body)?;
-    let form = form(&String::from_utf8(body).expect("text"));
-    let data = if first.starts_with("POST /api/v1/query_range ") {
         let number = |field: &str| form[field].parse::<f64>().expect("a number");
         let (start, end, step) = (number("start"), number("end"), number("step"));
         let steps = ((end - start) / step).round();
@@ -70,39 +33,14 @@ fn answer(mut stream: TcpStream, answers: Answers, ranges: &Mutex<Vec<Form>>) ->
         let values: Vec<Value> = (0..=steps as usize)
             .filter_map(|at| Some(json!([start + at as f64 * step, answers(&form["query"], at)?])))
             .collect();
-        ranges.lock().expect("nobody panicked").push(form);
-        json!({ "resultType": "matrix", "result": [{ "metric": {}, "values": values }] })
-    } else {
-        let value = answers(&form["query"], 0);
-        let now = jiff::Timestamp::now().as_second();
-        let result: Vec<Value> = value.iter().map(|value| json!({ "metric": {}, "value": [now, value] })).collect();
-        json!({ "resultType": "vector", "result": result })
-    };
-    let body = json!({ "status": "success", "data": data }).to_string();
-    write!(
-        stream,
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    )
+        let data = json!({ "resultType": "matrix", "result": [{ "metric": {}, "values": values }] });
+        Answer::ok(json!({ "status": "success", "data": data }).to_string())
+    })
 }
 
-/// A form as a POST has it.
-fn form(body: &str) -> Form {
-    let decoded = |text: &str| {
-        let mut bytes = text.bytes();
-        let mut out = Vec::new();
-        while let Some(byte) = bytes.next() {
-            let mut hex = || char::from(bytes.next().expect("two digits")).to_digit(16).expect("a digit");
-            out.push(match byte {
-                b'+' => b' ',
-                b'%' => u8::try_from(hex() * 16 + hex()).expect("a byte"),
-                other => other,
-            });
-        }
-        String::from_utf8(out).expect("text")
-    };
-    let pairs = body.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.map(|(name, value)| (decoded(name), decoded(value))).collect()
+/// The forms of range queries, in order.
+fn ranges(asked: &[Asked]) -> Vec<Form> {
+    asked.iter().filter(|asked| asked.target == RANGES).map(Asked::form).collect()
 }
 
 /// `text` with times as seconds since the first of them, and none where they depend on when the test ran.
@@ -181,7 +119,7 @@ fn explain_tells_the_last_decision_and_who_else_wants_the_target() {
     let head = "ScalingPolicy explained/web scales apps/v1 Deployment explained/web\n";
     assert_eq!((unseen.code, unseen.out), (0, format!("{head}  no controller has looked at it yet\n\n")));
 
-    let prometheus = FakePrometheus::start(|_, _| Some("18"));
+    let prometheus = recorded(|_, _| Some("18"));
     let _controller = Controller::start(cluster, "one", ns, &prometheus.url(), &[]);
     eventually("the count", "5", || cluster.field(ns, "deployment/web", ".spec.replicas"));
     // The second look, which leaves it there.
@@ -281,7 +219,7 @@ fn simulate_decides_anew_over_what_was_recorded() {
     let text = policy("apps/v1", "Deployment", "web", "");
     cluster.apply(ns, &text);
     let folder = Folder::new();
-    let prometheus = FakePrometheus::start(two_minutes);
+    let prometheus = recorded(two_minutes);
     let url = prometheus.url();
     let simulate = |more: &[&str]| {
         let arguments = [&["simulate", "web", "-n", ns, "--prometheus", &url, "--start", "2"], more].concat();
@@ -332,10 +270,10 @@ What was observed is in web.jsonl
     assert_eq!((&slow["summary"]["decisions"], &slow["policy"]), (&json!(5), &json!("slow.yaml")));
 
     // A long recording comes in pages.
-    prometheus.ranges.lock().expect("nobody panicked").clear();
+    let before = ranges(&prometheus.asked()).len();
     let long = json(&simulate(&["--since", "6h", "--step", "5s", "--json"]));
     assert_eq!(long["summary"]["decisions"], 4321);
-    let ranges = prometheus.ranges.lock().expect("nobody panicked").clone();
+    let ranges = ranges(&prometheus.asked()).split_off(before);
     let points = |range: &Form| {
         let number = |field: &str| range[field].parse::<f64>().expect("a number");
         (number("start"), (number("end") - number("start")) / number("step") + 1.0)
@@ -384,7 +322,7 @@ fn diff_shows_when_a_changed_policy_decides_otherwise() {
     let folder = Folder::new();
     folder.write("same.yaml", &text);
     folder.write("changed.yaml", text.replace("stages: []", "stages: [{stabilized: {scaleDownWindow: 40s}}]"));
-    let prometheus = FakePrometheus::start(two_minutes);
+    let prometheus = recorded(two_minutes);
     let url = prometheus.url();
     let diff = |policy: &str, more: &[&str]| {
         let own = ["diff", "web", "-n", ns, "--policy", policy, "--prometheus", &url, "--start", "2"];
@@ -438,7 +376,7 @@ fn what_can_t_be_replayed_is_said() {
     let folder = Folder::new();
     folder
         .write("other.yaml", format!("{}{}", &text[..source], &text[end + 1..]).replace("name: queue", "name: depth"));
-    let prometheus = FakePrometheus::start(|_, _| None);
+    let prometheus = recorded(|_, _| None);
     let url = prometheus.url();
     // A port that was free a moment ago.
     let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr()).expect("a port");
