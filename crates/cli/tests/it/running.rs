@@ -1,4 +1,5 @@
 //! A command that goes on until somebody ends it.
+#![cfg_attr(not(feature = "full"), allow(dead_code, reason = "each part's tests need some of it"))]
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
