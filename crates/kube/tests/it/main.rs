@@ -1,5 +1,6 @@
 //! Against a real control plane: see `crates/xtask/kube-env`.
 
+mod apis;
 mod controller;
 mod definition;
 mod handler;
@@ -11,6 +12,7 @@ mod prometheus;
 mod role;
 mod running;
 mod store;
+mod twin;
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};

@@ -7,9 +7,10 @@ use kube::Client;
 use serde_json::{Value, json};
 use setpoint_kube::{Controller, PodAddresses};
 use setpoint_runtime::Engine;
-use setpoint_testkit::cluster::{Cluster, workload};
+use setpoint_testkit::cluster::workload;
 use setpoint_testkit::http::{Answer, Asked, Server};
 
+use crate::apis::{Apis, custom, external, external_at, pod_metrics};
 use crate::running::Running;
 use crate::{as_deployed, cluster, eventually};
 
@@ -18,126 +19,32 @@ const SPACE: &str = "measured";
 /// The pods that are measured, by the workload's label.
 type Known = Arc<Mutex<BTreeMap<String, Vec<String>>>>;
 
-/// The time as the APIs write it.
-fn now() -> String {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    jiff::Timestamp::from_second(since.as_secs().try_into().expect("in range")).expect("in range").to_string()
-}
-
-fn pod_metrics(pods: &[String], cpu: &str) -> Value {
-    let pod = |name: &String| {
-        json!({
-            "metadata": { "name": name, "namespace": SPACE }, "timestamp": now(), "window": "1s",
-            "containers": [{ "name": "main", "usage": { "cpu": cpu, "memory": "1Mi" } }],
-        })
-    };
-    let items: Vec<Value> = pods.iter().map(pod).collect();
-    json!({ "kind": "PodMetricsList", "apiVersion": "metrics.k8s.io/v1beta1", "metadata": {}, "items": items })
-}
-
-fn custom(kind: &str, names: &[String], value: &str) -> Value {
-    let item = |name: &String| {
-        let object = json!({ "kind": kind, "name": name, "namespace": SPACE, "apiVersion": "v1" });
-        json!({ "describedObject": object, "metric": { "name": "any" }, "timestamp": now(), "value": value })
-    };
-    let items: Vec<Value> = names.iter().map(item).collect();
-    json!({ "kind": "MetricValueList", "apiVersion": "custom.metrics.k8s.io/v1beta2", "metadata": {}, "items": items })
-}
-
-fn external(values: &[&str], at: &str) -> Value {
-    let item = |value: &&str| json!({ "metricName": "any", "metricLabels": {}, "timestamp": at, "value": value });
-    let items: Vec<Value> = values.iter().map(item).collect();
-    json!({
-        "kind": "ExternalMetricValueList", "apiVersion": "external.metrics.k8s.io/v1beta1", "metadata": {}, "items": items,
-    })
-}
-
-/// What serves all three APIs.
-fn answer(asked: &Asked, known: &Known) -> Answer {
-    // The API server writes addresses anew: `*` and blanks come in another form than they were sent in.
-    let target = asked.target.replace("%2A", "*").replace('+', "%20");
-    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    let Some(rest) = path.strip_prefix("/apis/") else { return Answer::Body(404, String::new()) };
-    let parts: Vec<&str> = rest.split('/').collect();
+/// What the APIs say.
+fn answer(parts: &[&str], query: &str, known: &Known) -> Option<Value> {
     let of = |app: &str| known.lock().expect("whole").get(app).cloned().unwrap_or_default();
     let selects = |app: &str| query.contains(&format!("labelSelector=app%3D{app}"));
-    let body = match parts[..] {
-        [group, version] => json!({
-            "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": format!("{group}/{version}"), "resources": [],
-        }),
+    Some(match *parts {
         ["metrics.k8s.io", _, "namespaces", space, "pods"] => {
             let app = ["cpu", "unsaid", "part", "free"].into_iter().find(|app| space == SPACE && selects(app));
-            pod_metrics(&app.map(of).unwrap_or_default(), "200m")
+            pod_metrics(SPACE, &app.map(of).unwrap_or_default(), "200m")
         }
         ["custom.metrics.k8s.io", _, "namespaces", SPACE, "pods", "*", "depth"] if selects("depth") => {
-            custom("Pod", &of("depth"), "12")
+            custom(SPACE, "Pod", &of("depth"), "12")
         }
         ["custom.metrics.k8s.io", _, "namespaces", SPACE, "services", "front", "rate"]
             if query == "metricLabelSelector=verb%3DGET" =>
         {
-            custom("Service", &["front".to_owned()], "900")
+            custom(SPACE, "Service", &["front".to_owned()], "900")
         }
         ["external.metrics.k8s.io", _, "namespaces", SPACE, "jobs"]
             if query == "labelSelector=queue%20in%20%28a%2Cb%29" =>
         {
-            external(&["10", "14500m"], &now())
+            external(&["10", "14500m"])
         }
-        ["external.metrics.k8s.io", _, "namespaces", SPACE, "nothing"] => external(&[], ""),
-        ["external.metrics.k8s.io", _, "namespaces", SPACE, "old"] => external(&["7"], "2026-01-01T00:00:00Z"),
-        _ => {
-            let status = json!({
-                "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 500, "message": "the adapter is ill",
-            });
-            return Answer::Body(500, status.to_string());
-        }
-    };
-    Answer::ok(body.to_string())
-}
-
-/// Has the API server pass the three APIs on to a server of this test, and forget that when it is done.
-struct Apis<'a> {
-    cluster: &'a Cluster,
-    server: Server,
-}
-
-const APIS: [(&str, &str); 3] =
-    [("metrics.k8s.io", "v1beta1"), ("custom.metrics.k8s.io", "v1beta2"), ("external.metrics.k8s.io", "v1beta1")];
-
-impl<'a> Apis<'a> {
-    fn serve(cluster: &'a Cluster, known: &Known) -> Self {
-        let known = Arc::clone(known);
-        let server = Server::start_tls(move |asked| answer(asked, &known));
-        let port = server.port();
-        let service = format!(
-            "apiVersion: v1\nkind: Service\nmetadata: {{name: apis}}\n\
-             spec: {{type: ExternalName, externalName: localhost, ports: [{{port: {port}}}]}}\n"
-        );
-        cluster.apply(SPACE, &service);
-        for (group, version) in APIS {
-            let api = json!({
-                "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
-                "metadata": { "name": format!("{version}.{group}") },
-                "spec": {
-                    "group": group, "version": version, "groupPriorityMinimum": 100, "versionPriority": 100,
-                    "insecureSkipTLSVerify": true, "service": { "name": "apis", "namespace": SPACE, "port": port },
-                },
-            });
-            cluster.kubectl_with(&["apply", "-f", "-"], &api.to_string()).expect("an API");
-            let name = format!("apiservice/{version}.{group}");
-            cluster.kubectl(&["wait", "--for=condition=Available", &name, "--timeout=60s"]).expect("it is served");
-        }
-        Self { cluster, server }
-    }
-}
-
-impl Drop for Apis<'_> {
-    fn drop(&mut self) {
-        for (group, version) in APIS {
-            if let Err(error) = self.cluster.kubectl(&["delete", "apiservice", &format!("{version}.{group}")]) {
-                eprintln!("an API stays: {error}");
-            }
-        }
-    }
+        ["external.metrics.k8s.io", _, "namespaces", SPACE, "nothing"] => external(&[]),
+        ["external.metrics.k8s.io", _, "namespaces", SPACE, "old"] => external_at(&["7"], "2026-01-01T00:00:00Z"),
+        _ => return None,
+    })
 }
 
 fn policy(name: &str, kind: &str, metric: &Value) -> String {
@@ -214,7 +121,7 @@ async fn the_metrics_apis_are_read_and_what_they_don_t_tell_is_no_zero() {
         let pods = pods.expect("a list").split_whitespace().map(ToOwned::to_owned).collect();
         known.lock().expect("whole").insert((*name).to_owned(), pods);
     }
-    let apis = Apis::serve(cluster, &known);
+    let apis = Apis::serve(cluster, SPACE, move |parts, query| answer(parts, query, &known));
     let client = as_deployed(cluster, "setpoint");
     let running = run(client, SPACE, PodAddresses::default());
     for (name, _, want) in &cases {
