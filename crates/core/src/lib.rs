@@ -77,6 +77,7 @@ pub use stage::activation::{Activation, ActivationConfig};
 pub use stage::capped::{Capped, CappedConfig};
 pub use stage::cooled::{Cooled, CooledConfig};
 pub use stage::delayed::{Delayed, DelayedConfig};
+pub use stage::remembered::{Remembered, RememberedConfig};
 pub use stage::restrained::{LegacyBehaviorConfig, Restrained};
 pub use stage::smoothed::{Smoothed, SmoothedConfig};
 pub use stage::stabilized::{Stabilized, StabilizedConfig};

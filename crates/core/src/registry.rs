@@ -28,6 +28,7 @@ use crate::stage::activation::Activation;
 use crate::stage::capped::Capped;
 use crate::stage::cooled::Cooled;
 use crate::stage::delayed::Delayed;
+use crate::stage::remembered::Remembered;
 use crate::stage::restrained::Restrained;
 use crate::stage::smoothed::Smoothed;
 use crate::stage::stabilized::Stabilized;
@@ -321,6 +322,14 @@ impl Registry {
                     "what a metric that has failed for too long is taken to ask for, as KEDA's fallback",
                     |inner, m, c| Substituted::new(inner, m, &c),
                 ),
+            )
+            .expect(taken);
+        registry
+            .register_stage(
+                Remembered::<Box<dyn ScalingAlgorithm>>::NAME,
+                stage_factory("let a metric that can't be read count as it last read, for a while", |inner, m, c| {
+                    Remembered::new(inner, m, &c)
+                }),
             )
             .expect(taken);
         registry

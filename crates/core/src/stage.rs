@@ -4,6 +4,8 @@ pub(crate) mod activation;
 pub(crate) mod capped;
 pub(crate) mod cooled;
 pub(crate) mod delayed;
+mod readings;
+pub(crate) mod remembered;
 pub(crate) mod restrained;
 pub(crate) mod smoothed;
 pub(crate) mod stabilized;

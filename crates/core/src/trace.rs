@@ -352,6 +352,16 @@ pub enum Effect {
         #[serde(rename = "left_ms", serialize_with = "record::millis")]
         left: Duration,
     },
+    /// A metric has no usable reading, and counts as it last read.
+    Remembered {
+        /// Which metric.
+        metric: usize,
+        /// What it last read.
+        reading: f64,
+        /// How long ago.
+        #[serde(rename = "age_ms", serialize_with = "record::millis")]
+        age: Duration,
+    },
     /// A metric had no usable reading for too long, and counts as if it asked for so many replicas.
     Substituted {
         /// Which metric.
@@ -449,6 +459,7 @@ impl Effect {
             | Self::Proposed { metric, .. }
             | Self::Highest { metric, .. }
             | Self::Activated { metric, .. }
+            | Self::Remembered { metric, .. }
             | Self::Substituted { metric, .. } => Some(metric),
             Self::Aibrix(fact) => fact.metric_mut(),
             Self::Watermark(fact) => fact.metric_mut(),

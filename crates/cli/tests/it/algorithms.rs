@@ -48,6 +48,7 @@ fn plugins_stand_beside_the_native_ones() {
         "cooled",
         "delayed",
         "legacy-behavior",
+        "remembered",
         "smoothed",
         "stabilized",
         "substituted",

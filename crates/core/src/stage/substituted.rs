@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::readings::Exchanged;
 use crate::algorithm::ScalingAlgorithm;
 use crate::config::ConfigError;
 use crate::failure::EvaluateError;
@@ -11,8 +12,6 @@ use crate::observation::Observation;
 use crate::proposal::Proposal;
 use crate::state::{StateError, StateReader};
 use crate::trace::{Effect, Reason, Trace};
-
-const MOST_METRICS: usize = 16;
 
 /// Configuration of [`Substituted`], in the words of a KEDA `fallback`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -75,7 +74,7 @@ impl<A: ScalingAlgorithm> Substituted<A> {
     /// The stage's name in policies.
     pub const NAME: &'static str = "substituted";
     /// How many metrics there can be: in an outage their readings are laid out anew for each look, on the stack.
-    pub const MOST_METRICS: usize = MOST_METRICS;
+    pub const MOST_METRICS: usize = Exchanged::MOST;
     const STATE_VERSION: u8 = 1;
 
     /// Around `inner`, for readings of `metrics`.
@@ -85,10 +84,7 @@ impl<A: ScalingAlgorithm> Substituted<A> {
     /// [`ConfigError`] for a metric that isn't among `metrics`, or has no `averageValue` in one number, and for more than
     /// [`MOST_METRICS`](Self::MOST_METRICS).
     pub fn new(inner: A, metrics: &[Metric], config: &SubstitutedConfig) -> Result<Self, ConfigError> {
-        if metrics.len() > Self::MOST_METRICS {
-            let (most, given) = (Self::MOST_METRICS, metrics.len());
-            return Err(ConfigError::new("", format!("works with at most {most} metrics, and there are {given}")));
-        }
+        Exchanged::check(metrics)?;
         let target = |metric: &Metric| match metric.target {
             Target::AverageValue(target) if !metric.kind.is_per_instance() => Some(target.get()),
             _ => None,
@@ -139,23 +135,17 @@ impl<A: ScalingAlgorithm> ScalingAlgorithm for Substituted<A> {
         if !any {
             return self.inner.evaluate(look, trace);
         }
-        let mut room = [Reading::Missing(""); MOST_METRICS];
-        // The manager has seen to it that there is a reading for each metric.
-        let given = look.readings.len().min(room.len());
-        let readings = &mut room[..given];
-        readings.copy_from_slice(&look.readings[..given]);
+        let mut readings = Exchanged::of(look);
         let replicas = self.count(look.current);
         for &Failing { index, target, failures } in &self.metrics {
-            if failures > self.threshold
-                && let Some(reading) = readings.get_mut(index)
-            {
-                *reading = Reading::Value(target * f64::from(replicas));
+            if failures > self.threshold {
+                readings.exchange(index, Reading::Value(target * f64::from(replicas)));
                 let current = f64::from(look.current);
                 let effect = Effect::Substituted { metric: index, failures, replicas };
                 trace.push(|| Reason::new(Self::NAME, current, current, effect));
             }
         }
-        self.inner.evaluate(&look.with_readings(readings), trace)
+        self.inner.evaluate(&look.with_readings(readings.readings()), trace)
     }
 
     // Version, how many metrics, the failures of each, and then the inner algorithm's state.

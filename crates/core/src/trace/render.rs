@@ -171,6 +171,10 @@ impl fmt::Display for Text<'_> {
             Effect::Idle { left, .. } => {
                 write!(f, "no metric is above its threshold; idle in {}", humantime::format_duration(left))
             }
+            Effect::Remembered { metric, reading, age } => {
+                let (metric, age) = (self.metric(metric), humantime::format_duration(age));
+                write!(f, "{metric} has no usable reading, and counts as {}, as it read {age} ago", Short(reading))
+            }
             Effect::Substituted { metric, failures, replicas } => write!(
                 f,
                 "{} had no usable reading {failures} times in a row, and counts as asking for {replicas}",

@@ -45,13 +45,13 @@ fn combined(name: &str) -> setpoint::PolicySpec {
     policy
 }
 
-/// One of the metrics fails at every look, so that it is always substituted.
-fn substituted() -> setpoint::PolicySpec {
+/// One of the metrics fails at every look but the first, so that it is always remembered or substituted.
+fn failing(stage: &str, config: serde_json::Value) -> setpoint::PolicySpec {
     let mut policy = crate::policy("hpa", serde_json::Value::Null, 3, (1, 40));
     for metric in &mut policy.metrics {
         metric.target = setpoint::Target::average_value(1.0).expect("in range");
     }
-    policy.with_stage("substituted", json!({ "failureThreshold": 1, "replicas": 6 }))
+    policy.with_stage(stage, config)
 }
 
 #[test]
@@ -95,7 +95,8 @@ fn a_warm_decision_allocates_nothing() {
             (1, 40),
         ),
         base("max-ratio").with_stage("activation", json!({ "thresholds": { "m0": 1.2, "m2": 9 }, "cooldown": "1m" })),
-        substituted(),
+        failing("substituted", json!({ "failureThreshold": 1, "replicas": 6 })),
+        failing("remembered", json!({ "for": "3h" })),
         base("watermark"),
         crate::policy("watermark", json!({ "convergeTowardsWatermark": "highwatermark", "exact": true }), 3, (1, 40)),
         base("nomad"),
@@ -117,7 +118,8 @@ fn a_warm_decision_allocates_nothing() {
             let mut current = 10;
             let mut look = |index: i64| {
                 let wobble = Reading::Value(((index * 37) % 100) as f64 / 40.0);
-                let readings = [wobble, Reading::Missing("scrape failed"), Reading::Value(0.7)];
+                let once = if index == 0 { Reading::Value(0.9) } else { Reading::Missing("scrape failed") };
+                let readings = [wobble, once, Reading::Value(0.7)];
                 let look = Observation::new(Timestamp::from_millis(index * 15_000), current, &readings);
                 let decision = manager.decide(workload, &look, &mut trace).expect("a decision");
                 // It is followed, so that there are changes to remember.

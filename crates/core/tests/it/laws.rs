@@ -121,6 +121,7 @@ proptest! {
             ("legacy-behavior", json!({})),
             ("activation", json!({ "thresholds": { "queue": 5 }, "cooldown": "1m", "activeReplicas": 3 })),
             ("substituted", json!({ "failureThreshold": 1, "replicas": 6 })),
+            ("remembered", json!({ "for": "45s" })),
         ]),
     ) {
         let (min, max) = (min, min + more);

@@ -16,6 +16,7 @@ mod manager;
 mod nomad;
 mod pipeline;
 mod ratios;
+mod remembered;
 mod substituted;
 mod watermark;
 mod window;
