@@ -69,16 +69,17 @@ pub(crate) fn read(document: &Value) -> Result<Conversion, ConfigError> {
         return Err(ConfigError::new(format!("{TRIGGER}.scalingAlgorithm"), message));
     }
     let is_hpa = name.eq_ignore_ascii_case("HPA");
-    let metrics = read_metrics(&metrics, spec.max_replicas)?;
     let algorithm = AlgorithmSpec::named(if is_hpa { Hpa::NAME } else { name }, algorithm_config);
-    let mut native =
-        PolicySpec::new(min, spec.max_replicas, metrics, algorithm).map_err(|error| error.under("spec"))?;
+    let mut native = PolicySpec::new(min, spec.max_replicas, read_metrics(&metrics, spec.max_replicas)?, algorithm)
+        .map_err(|error| error.under("spec"))?;
     native.target_ref = Some(target);
     if is_hpa {
         native = native.with_stage("legacy-behavior", json!({}));
     }
     let mut conversion = Conversion::new(Policy::new(manifest.metadata.policy(), native), Dialect::ElasticScaler);
-    conversion.came_from("spec.metrics", format!("{TRIGGER}.metrics"));
+    let written = format!("{TRIGGER}.metrics");
+    conversion.came_from("spec.metrics", &*written);
+    crate::hpa::name_sources(&mut conversion, &metrics, &written)?;
     conversion.came_from("spec.algorithm.config", format!("{TRIGGER}.algorithmConfig"));
     conversion.made_of("spec.algorithm", format!("{TRIGGER}.scalingAlgorithm"));
     conversion.made_of("spec.stages", format!("{TRIGGER}.scalingAlgorithm"));

@@ -33,26 +33,33 @@ pub(crate) fn read(document: &Value) -> Result<Conversion, ConfigError> {
             "a workload that was scaled to zero is started again, which Kubernetes does behind a feature gate",
         );
     }
-    let mut origins = Vec::new();
-    let metrics = document.pointer("/spec/metrics").and_then(Value::as_array).into_iter().flatten();
-    for (index, (written, metric)) in metrics.zip(&mut conversion.policy.spec.metrics).enumerate() {
-        let Some((field, source)) = source(written, index)? else { continue };
-        metric.source = Some(source);
-        origins.push((format!("spec.metrics[{index}].source"), field));
-    }
-    for (native, field) in origins {
-        conversion.made_of(native, field);
-    }
+    let metrics = document.pointer("/spec/metrics").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    name_sources(&mut conversion, metrics, "spec.metrics")?;
     Ok(conversion)
 }
 
+/// Has each metric of the policy say where the controller reads it: of those that are `written` in the list at `field`, in
+/// their order.
+///
+/// # Errors
+///
+/// [`ConfigError`] with the path of what no metrics API could be asked.
+pub(crate) fn name_sources(conversion: &mut Conversion, written: &[Value], field: &str) -> Result<(), ConfigError> {
+    for (index, metric) in written.iter().enumerate() {
+        let Some((field, source)) = source(metric, &format!("{field}[{index}]"))? else { continue };
+        conversion.policy.spec.metrics[index].source = Some(source);
+        conversion.made_of(format!("spec.metrics[{index}].source"), field);
+    }
+    Ok(())
+}
+
 /// Where the controller reads a metric, and the field that says it. CPU and memory are read where it does without that.
-fn source(metric: &Value, index: usize) -> Result<Option<(String, MetricSource)>, ConfigError> {
+fn source(metric: &Value, field: &str) -> Result<Option<(String, MetricSource)>, ConfigError> {
     let known = ["pods", "object", "external"];
     let Some((kind, written)) = known.into_iter().find_map(|kind| Some((kind, metric.get(kind)?))) else {
         return Ok(None);
     };
-    let field = format!("spec.metrics[{index}].{kind}");
+    let field = format!("{field}.{kind}");
     let metric: MetricIdentifier = part(&written["metric"], &field, "metric")?;
     let source = match kind {
         "external" => MetricSource::External(ExternalQuery { metric }),

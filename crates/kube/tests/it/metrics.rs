@@ -1,6 +1,7 @@
 //! Metrics that the cluster tells: by its metrics APIs, and by its pods.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use kube::Client;
@@ -10,7 +11,7 @@ use setpoint_runtime::Engine;
 use setpoint_testkit::cluster::workload;
 use setpoint_testkit::http::{Answer, Asked, Server};
 
-use crate::apis::{Apis, custom, external, external_at, pod_metrics};
+use crate::apis::{answered_by, custom, external, now, pod_metrics, pods};
 use crate::running::Running;
 use crate::{as_deployed, cluster, eventually};
 
@@ -19,30 +20,26 @@ const SPACE: &str = "measured";
 /// The pods that are measured, by the workload's label.
 type Known = Arc<Mutex<BTreeMap<String, Vec<String>>>>;
 
-/// What the APIs say.
-fn answer(parts: &[&str], query: &str, known: &Known) -> Option<Value> {
+/// What the APIs say of this test's metrics.
+fn answer(group: &str, wanted: &[&str], query: &str, known: &Known) -> Option<Value> {
     let of = |app: &str| known.lock().expect("whole").get(app).cloned().unwrap_or_default();
     let selects = |app: &str| query.contains(&format!("labelSelector=app%3D{app}"));
-    Some(match *parts {
-        ["metrics.k8s.io", _, "namespaces", space, "pods"] => {
-            let app = ["cpu", "unsaid", "part", "free"].into_iter().find(|app| space == SPACE && selects(app));
+    Some(match (group, wanted) {
+        ("metrics.k8s.io", ["pods"]) => {
+            let app = ["cpu", "unsaid", "part", "free"].into_iter().find(|app| selects(app));
             pod_metrics(SPACE, &app.map(of).unwrap_or_default(), "200m")
         }
-        ["custom.metrics.k8s.io", _, "namespaces", SPACE, "pods", "*", "depth"] if selects("depth") => {
+        ("custom.metrics.k8s.io", ["pods", "*", "depth"]) if selects("depth") => {
             custom(SPACE, "Pod", &of("depth"), "12")
         }
-        ["custom.metrics.k8s.io", _, "namespaces", SPACE, "services", "front", "rate"]
-            if query == "metricLabelSelector=verb%3DGET" =>
-        {
+        ("custom.metrics.k8s.io", ["services", "front", "rate"]) if query == "metricLabelSelector=verb%3DGET" => {
             custom(SPACE, "Service", &["front".to_owned()], "900")
         }
-        ["external.metrics.k8s.io", _, "namespaces", SPACE, "jobs"]
-            if query == "labelSelector=queue%20in%20%28a%2Cb%29" =>
-        {
-            external(&["10", "14500m"])
+        ("external.metrics.k8s.io", ["jobs"]) if query == "labelSelector=queue%20in%20%28a%2Cb%29" => {
+            external(&["10", "14500m"], &now())
         }
-        ["external.metrics.k8s.io", _, "namespaces", SPACE, "nothing"] => external(&[]),
-        ["external.metrics.k8s.io", _, "namespaces", SPACE, "old"] => external_at(&["7"], "2026-01-01T00:00:00Z"),
+        ("external.metrics.k8s.io", ["nothing"]) => external(&[], ""),
+        ("external.metrics.k8s.io", ["old"]) => external(&["7"], "2026-01-01T00:00:00Z"),
         _ => return None,
     })
 }
@@ -68,8 +65,8 @@ async fn the_metrics_apis_are_read_and_what_they_don_t_tell_is_no_zero() {
     let Some((cluster, _)) = cluster(SPACE).await else { return };
     let metric = |kind: &str, name: &str, target: Value, source: Value| json!({ "name": name, "type": kind, "target": target, "source": source });
     let percent = json!({ "utilization": 50 });
-    let custom = |name: &str| json!({ "custom": { "metric": { "name": name } } });
-    let external = |name: &str| json!({ "external": { "metric": { "name": name } } });
+    let of_pods = |name: &str| json!({ "custom": { "metric": { "name": name } } });
+    let outside = |name: &str| json!({ "external": { "metric": { "name": name } } });
     let object = json!({ "custom": {
         "metric": { "name": "rate", "selector": { "matchLabels": { "verb": "GET" } } },
         "describedObject": { "apiVersion": "v1", "kind": "Service", "name": "front" },
@@ -88,7 +85,7 @@ async fn the_metrics_apis_are_read_and_what_they_don_t_tell_is_no_zero() {
         ("cpu", metric("Resource", "cpu", percent.clone(), json!({ "resource": { "name": "cpu" } })), Ok("8")),
         ("unsaid", json!({ "name": "cpu", "type": "Resource", "target": percent }), Ok("8")),
         ("part", part, Ok("8")),
-        ("depth", metric("Pods", "depth", average(4), custom("depth")), Ok("6")),
+        ("depth", metric("Pods", "depth", average(4), of_pods("depth")), Ok("6")),
         ("rate", metric("Object", "rate", average(300), object), Ok("3")),
         ("jobs", metric("External", "jobs", average(5), jobs), Ok("5")),
         (
@@ -96,10 +93,10 @@ async fn the_metrics_apis_are_read_and_what_they_don_t_tell_is_no_zero() {
             metric("Resource", "cpu", percent, json!({ "resource": { "name": "cpu" } })),
             Err("has no request for cpu"),
         ),
-        ("ill", metric("External", "ill", average(5), external("ill")), Err("the adapter is ill")),
-        ("nothing", metric("External", "nothing", average(5), external("nothing")), Err("has no series of it")),
-        ("old", metric("External", "old", average(5), external("old")), Err("more than 5m")),
-        ("lost", metric("Pods", "lost", average(4), custom("lost")), Err("the adapter is ill")),
+        ("ill", metric("External", "ill", average(5), outside("ill")), Err("the adapter is ill")),
+        ("nothing", metric("External", "nothing", average(5), outside("nothing")), Err("has no series of it")),
+        ("old", metric("External", "old", average(5), outside("old")), Err("more than 5m")),
+        ("lost", metric("Pods", "lost", average(4), of_pods("lost")), Err("the adapter is ill")),
     ];
     let known = Known::default();
     let requests = "resources: {requests: {cpu: 100m}}";
@@ -115,13 +112,14 @@ async fn the_metrics_apis_are_read_and_what_they_don_t_tell_is_no_zero() {
     }
     for (name, _, _) in &cases {
         eventually(name, "2", || cluster.field(SPACE, &format!("deployment/{name}"), ".status.readyReplicas")).await;
-        let selector = format!("app={name}");
-        let pods =
-            cluster.kubectl(&["-n", SPACE, "get", "pods", "-l", &selector, "-o", "jsonpath={.items[*].metadata.name}"]);
-        let pods = pods.expect("a list").split_whitespace().map(ToOwned::to_owned).collect();
-        known.lock().expect("whole").insert((*name).to_owned(), pods);
+        known.lock().expect("whole").insert((*name).to_owned(), pods(cluster, SPACE, name));
     }
-    let apis = Apis::serve(cluster, SPACE, move |parts, query| answer(parts, query, &known));
+    let (asked, known) = (Arc::new(AtomicUsize::new(0)), Arc::clone(&known));
+    let counted = Arc::clone(&asked);
+    answered_by(SPACE, move |group, wanted, query| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        answer(group, wanted, query, &known)
+    });
     let client = as_deployed(cluster, "setpoint");
     let running = run(client, SPACE, PodAddresses::default());
     for (name, _, want) in &cases {
@@ -143,7 +141,7 @@ async fn the_metrics_apis_are_read_and_what_they_don_t_tell_is_no_zero() {
         let replicas = cluster.field(SPACE, &format!("deployment/{name}"), ".spec.replicas");
         assert_eq!(replicas, want.unwrap_or("2"), "{name} stays");
     }
-    assert!(apis.server.asked().len() > cases.len());
+    assert!(asked.load(Ordering::Relaxed) > cases.len());
     running.end().await;
 }
 

@@ -1,6 +1,7 @@
 //! Other autoscalers' policies in a cluster, carried out: their own documents' examples, as they are.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -13,6 +14,7 @@ use setpoint_runtime::{Engine, EngineBuilder, Measured};
 use setpoint_testkit::cluster::{Cluster, workload};
 use setpoint_testkit::guests;
 
+use crate::apis::{answered_by, external, now, pod_metrics, pods};
 use crate::prometheus::Prometheus;
 use crate::running::Running;
 use crate::{as_deployed, cluster, eventually, install};
@@ -241,13 +243,13 @@ spec:
     storage: true
     subresources:
       status: {}
-      scale: {specReplicasPath: .spec.replicas, statusReplicasPath: .status.replicas}
+      scale: {specReplicasPath: .spec.replicas, statusReplicasPath: .status.replicas, labelSelectorPath: .status.selector}
     schema:
       openAPIV3Schema:
         type: object
         properties:
           spec: {type: object, properties: {replicas: {type: integer}}}
-          status: {type: object, properties: {replicas: {type: integer}}}
+          status: {type: object, properties: {replicas: {type: integer}, selector: {type: string}}}
 ";
 
 /// What the documentation says that a custom resource takes.
@@ -272,7 +274,19 @@ async fn an_elastic_scaler_is_watched_once_its_kind_is_installed_and_its_algorit
     let Some((cluster, _)) = cluster(namespace).await else { return };
     cluster.apply(namespace, &workload("Deployment", "vllm-inference", 2));
     cluster.apply(namespace, &workload("Deployment", "web", 1));
-    let readings: Arc<Fixed> = Arc::new(fixed([("qps", Measured::Value(170.0)), ("queue", Measured::Value(12.0))]));
+    let readings: Arc<Fixed> = Arc::new(fixed([("queue", Measured::Value(12.0))]));
+    // Its metrics are the cluster's own: what the guide calls External, and how much of its request each pod uses.
+    let (qps, measured) = (Arc::new(AtomicU32::new(170)), Arc::new(Mutex::new(Vec::new())));
+    answered_by(namespace, {
+        let (qps, measured) = (Arc::clone(&qps), Arc::clone(&measured));
+        move |group, wanted, query| match (group, wanted) {
+            ("external.metrics.k8s.io", ["qps"]) => Some(external(&[&qps.load(Ordering::Relaxed).to_string()], &now())),
+            ("metrics.k8s.io", ["pods"]) if query.contains("app%3Dmy-custom-resource") => {
+                Some(pod_metrics(namespace, &measured.lock().expect("whole"), "200m"))
+            }
+            _ => None,
+        }
+    });
     let engine = Engine::builder().registry(registry()).source(Arc::<Fixed>::clone(&readings));
     let running = start(cluster, namespace, engine);
     let replicas = |object: &str| cluster.field(namespace, object, ".spec.replicas");
@@ -332,7 +346,8 @@ async fn an_elastic_scaler_is_watched_once_its_kind_is_installed_and_its_algorit
         assert_eq!(says(name, "Ready", "status"), "False", "{want}");
     }
 
-    // A resource that only a definition knows, by its use of the processor, which nothing here measures.
+    // A resource that only a definition knows, by its use of the processor. Until it says which pods are its own nobody can
+    // measure that.
     cluster.kubectl_with(&["apply", "-f", "-"], CUSTOM_RESOURCE).expect("a definition");
     let wait = ["wait", "--for=condition=Established", "crd/customresources.custom.example.com", "--timeout=30s"];
     cluster.kubectl(&wait).expect("established");
@@ -344,13 +359,34 @@ async fn an_elastic_scaler_is_watched_once_its_kind_is_installed_and_its_algorit
     eventually("the minimum", "2", || replicas("customresource/my-custom-resource")).await;
     eventually("what isn't measured", "False", || says(name, "MetricsAvailable", "status")).await;
     assert!(says(name, "MetricsAvailable", "message").starts_with("cpu is missing"), "{}", of(name, ".status"));
+    let requests = "image: none, resources: {requests: {cpu: 100m}}";
+    let owned = workload("Deployment", "my-custom-resource", 2).replace("image: none", requests);
+    cluster.apply(namespace, &owned);
+    let ready = || cluster.field(namespace, "deployment/my-custom-resource", ".status.readyReplicas");
+    eventually("its pods", "2", ready).await;
+    *measured.lock().expect("whole") = pods(cluster, namespace, "my-custom-resource");
+    let status = r#"{"status":{"replicas":2,"selector":"app=my-custom-resource"}}"#;
+    let patch = [
+        "-n",
+        namespace,
+        "patch",
+        "customresource",
+        "my-custom-resource",
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+    ];
+    cluster.kubectl(&[&patch[..], &[status]].concat()).expect("a status");
+    // 200 % of what both request, against 70 %: 5.7.
+    eventually("the count", "6", || replicas("customresource/my-custom-resource")).await;
+    eventually("what is measured", "True", || says(name, "MetricsAvailable", "status")).await;
 
     // Without the kind there is nothing to act for, and the others go on.
     cluster.kubectl(&["delete", "crd", "elasticscalers.elasticscaler.io"]).expect("it goes");
     readings.set("queue", Measured::Value(20.0));
     eventually("the own kind's count", "5", || replicas("deployment/web")).await;
     install(cluster, Kind::ElasticScaler);
-    readings.set("qps", Measured::Value(400.0));
+    qps.store(400, Ordering::Relaxed);
     let custom = custom
         .replace("cooldownSeconds: 60", "cooldownSeconds: 0")
         .replace("name: custom-scaling-example", "name: again");
