@@ -54,7 +54,8 @@ pub(crate) fn metric_info(resource: &Value, run_type: RunType, metrics: Option<&
     Value::Object(info)
 }
 
-/// For the evaluate program and its hooks: `evaluation` once there is one.
+/// For the evaluate program and its hooks: `evaluation` once there is one, and the resource's name in the spelling of the
+/// tutorial, whose resources were Deployments.
 pub(crate) fn evaluate_info(
     resource: &Value,
     run_type: RunType,
@@ -63,6 +64,9 @@ pub(crate) fn evaluate_info(
 ) -> Value {
     let mut info = info(resource, run_type);
     info.insert("metrics".to_owned(), json!(metrics));
+    if let Some(name) = resource.pointer("/metadata/name") {
+        info.insert("deployment".to_owned(), name.clone());
+    }
     if let Some(replicas) = evaluation {
         info.insert("evaluation".to_owned(), json!({ "targetReplicas": replicas }));
     }

@@ -4,7 +4,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use setpoint::hpa::Manifest;
 use setpoint::{
-    ConfigError, CustomQuery, DescribedObject, ExternalQuery, MetricIdentifier, MetricSource, parse_config,
+    ConfigError, CustomQuery, DescribedObject, ExternalQuery, MetricIdentifier, MetricSource, ResourceQuery,
+    parse_config,
 };
 
 use crate::conversion::Conversion;
@@ -53,17 +54,22 @@ pub(crate) fn name_sources(conversion: &mut Conversion, written: &[Value], field
     Ok(())
 }
 
-/// Where the controller reads a metric, and the field that says it. CPU and memory are read where it does without that.
+/// Where the controller reads a metric, and the field that says it. None for a resource that metrics.k8s.io doesn't measure.
 fn source(metric: &Value, field: &str) -> Result<Option<(String, MetricSource)>, ConfigError> {
-    let known = ["pods", "object", "external"];
+    let known = ["resource", "containerResource", "pods", "object", "external"];
     let Some((kind, written)) = known.into_iter().find_map(|kind| Some((kind, metric.get(kind)?))) else {
         return Ok(None);
     };
     let field = format!("{field}.{kind}");
-    let metric: MetricIdentifier = part(&written["metric"], &field, "metric")?;
+    let metric = || part::<MetricIdentifier>(&written["metric"], &field, "metric");
     let source = match kind {
-        "external" => MetricSource::External(ExternalQuery { metric }),
-        "pods" => MetricSource::Custom(CustomQuery { metric, described_object: None }),
+        "resource" | "containerResource" => {
+            let Ok(name) = parse_config(&written["name"]) else { return Ok(None) };
+            let container = written["container"].as_str().map(ToOwned::to_owned);
+            MetricSource::Resource(ResourceQuery { name, container })
+        }
+        "external" => MetricSource::External(ExternalQuery { metric: metric()? }),
+        "pods" => MetricSource::Custom(CustomQuery { metric: metric()?, described_object: None }),
         _ => {
             let mut object = written["describedObject"].clone();
             // Kinds of the core group have no group to name.
@@ -73,7 +79,7 @@ fn source(metric: &Value, field: &str) -> Result<Option<(String, MetricSource)>,
                 fields.insert("apiVersion".to_owned(), "v1".into());
             }
             let object: DescribedObject = part(&object, &field, "describedObject")?;
-            MetricSource::Custom(CustomQuery { metric, described_object: Some(object) })
+            MetricSource::Custom(CustomQuery { metric: metric()?, described_object: Some(object) })
         }
     };
     Ok(Some((field, source)))

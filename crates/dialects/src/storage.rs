@@ -47,8 +47,9 @@ struct Direction {
     select_policy: Option<String>,
 }
 
-/// Every so often the orchestrator looks, in seconds: also the period in which a change is limited.
-const INTERVAL: u32 = 15;
+/// The period in which a change is limited, in seconds. `max_scale_change` is for one look, and no two looks are closer than
+/// this: so a look's limit counts from the count that it finds, whatever the one before did, and up or down.
+const PERIOD: u32 = 1;
 
 /// Reads a request to create an autoscaler.
 ///
@@ -180,7 +181,7 @@ impl Request {
     }
 
     fn behavior(&self) -> Behavior {
-        let limit = |most| vec![ScalingPolicy { kind: PolicyKind::Pods, value: most, period_seconds: INTERVAL }];
+        let limit = |most| vec![ScalingPolicy { kind: PolicyKind::Pods, value: most, period_seconds: PERIOD }];
         let rules = |given: &Option<Direction>, window: u32, otherwise: Option<i32>| {
             let given = given.as_ref();
             Some(ScalingRules {
@@ -229,7 +230,8 @@ impl Request {
                 conversion.changed(
                     format!("{field}.max_scale_change"),
                     format!("spec.behavior.{native}"),
-                    "so many in 15 s, which is one look; the bounds come after it, and there before, so that it could leave them",
+                    "so many in one look, up or down, whatever the look before did; the bounds come after it, and there before, so that \
+                     it could leave them",
                 );
             }
             if let Some(select) = direction.and_then(|it| it.select_policy.as_deref()) {

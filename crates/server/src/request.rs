@@ -15,23 +15,11 @@ pub(crate) struct Wanted {
     pub(crate) target: TargetRef,
 }
 
-/// A rate's shortest period, in seconds.
-const SHORTEST_PERIOD: u32 = 1;
-
 /// Reads a request to create an autoscaler that is looked at every `interval`.
 pub(crate) fn read(request: &Value, interval: Duration) -> Result<Wanted, ConfigError> {
     let policy = read_as(Dialect::Storage, request)?.policy;
     let mut spec = policy.spec;
     spec.interval = Span::from_secs(interval.as_secs().max(1));
-    // `max_scale_change` is for one look. Looks are an interval apart, give or take: in a period as long as that, the one
-    // before would count every other time.
-    if let Some(behavior) = &mut spec.behavior {
-        for rules in [&mut behavior.scale_up, &mut behavior.scale_down].into_iter().flatten() {
-            for policy in rules.policies.iter_mut().flatten() {
-                policy.period_seconds = SHORTEST_PERIOD;
-            }
-        }
-    }
     let target =
         spec.target_ref.clone().ok_or_else(|| ConfigError::new("workload_name", "workload_name is required"))?;
     for (field, value) in [("workload_name", Some(&target.name)), ("workload_namespace", target.namespace.as_ref())] {
@@ -68,22 +56,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_is_limited_in_each_look() -> Result<(), ConfigError> {
+    fn a_workload_is_looked_at_as_often_as_the_server_says() -> Result<(), ConfigError> {
         let request = json!({
             "workload_name": "a", "workload_namespace": "b", "workload_type": "Deployment",
             "min_replicas": 1, "max_replicas": 9, "target_cpu_percent": 70,
-            "scale_up_policy": { "max_scale_change": 3 }, "scale_down_policy": { "max_scale_change": 2 },
         });
-        let wanted = read(&request, Duration::from_secs(15))?;
-        let behavior = wanted.policy.behavior.expect("both directions");
-        for (rules, most) in [(behavior.scale_up, 3), (behavior.scale_down, 2)] {
-            let policies = rules.and_then(|rules| rules.policies).expect("a limit");
-            assert_eq!(
-                policies.iter().map(|limit| (limit.value, limit.period_seconds)).collect::<Vec<_>>(),
-                [(most, 1)]
-            );
-        }
-        assert_eq!(word(&wanted.target), "b/Deployment/a");
+        let wanted = read(&request, Duration::from_secs(20))?;
+        assert_eq!((wanted.policy.interval, word(&wanted.target).as_str()), (Span::from_secs(20), "b/Deployment/a"));
         Ok(())
     }
 

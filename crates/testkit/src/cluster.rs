@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Seek as _, Write as _};
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
@@ -112,11 +112,26 @@ impl Cluster {
             .stdin(stdin().map_err(|error| error.to_string())?)
             .output()
             .map_err(|error| format!("kubectl can't be run: {error}"))?;
-        if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-        } else {
-            Err(String::from_utf8_lossy(&output.stderr).into_owned())
-        }
+        said(output)
+    }
+
+    /// What a shell prints that runs `script` in `folder`, where `kubectl` is of this cluster: as documents have it printed.
+    ///
+    /// # Errors
+    ///
+    /// Its standard error, when it fails.
+    pub fn shell(&self, folder: &Path, script: &str) -> Result<String, String> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::iter::once(self.bin.clone()).chain(std::env::split_paths(&path));
+        let output = Command::new("sh")
+            .args(["-ec", script])
+            .current_dir(folder)
+            .env("PATH", std::env::join_paths(path).map_err(|error| error.to_string())?)
+            .env("KUBECONFIG", self.kubeconfig())
+            .env("KUBECACHEDIR", self.folder.path().join("cache"))
+            .output()
+            .map_err(|error| format!("no shell can be run: {error}"))?;
+        said(output)
     }
 
     /// Applies a manifest in `namespace`.
@@ -265,6 +280,12 @@ impl Cluster {
     fn log(&self, name: &str) -> PathBuf {
         self.folder.path().join(format!("{name}.log"))
     }
+}
+
+/// What a program printed; else what it complained of.
+fn said(output: Output) -> Result<String, String> {
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }
 
 /// A manifest of `kind`, of those that have pods, whose pods nobody runs.

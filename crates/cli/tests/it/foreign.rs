@@ -155,12 +155,18 @@ fn every_example_decides_as_what_it_is_written_as() {
 #[test]
 fn the_guide_s_typos_and_lost_indentation_are_answered_with_what_was_meant() {
     let folder = Folder::new();
-    let printed = EXAMPLES[3].path("custom-scaling-example.as-printed.yaml");
-    folder.write("as-printed.yaml", fs::read_to_string(printed).expect("an example"));
+    for (index, file) in [(3, "custom-scaling-example.as-printed.yaml"), (4, "custom-resource-scaling.as-printed.yaml")]
+    {
+        folder.write(file, fs::read_to_string(EXAMPLES[index].path(file)).expect("an example"));
+    }
     folder.write("custom-scaling-example.yaml", EXAMPLES[3].printed());
     folder.write("custom-resource-scaling.yaml", EXAMPLES[4].printed());
     let cases = [
-        ("as-printed.yaml", "stands beside `metadata`, which is empty: the indentation is lost"),
+        ("custom-scaling-example.as-printed.yaml", "stands beside `metadata`, which is empty: the indentation is lost"),
+        (
+            "custom-resource-scaling.as-printed.yaml",
+            "stands beside `metadata`, which is empty: the indentation is lost",
+        ),
         (
             "custom-scaling-example.yaml",
             "custom-scaling-example.yaml:36:15: spec.trigger.metricsTrigger.metrics[0].external.target.type: unknown value \

@@ -58,9 +58,9 @@ async fn hooks_are_called_in_order_each_with_what_is_known_by_then() {
         ("preMetric", &[]),
         ("metric", &[]),
         ("postMetric", &["metrics"]),
-        ("preEvaluate", &["metrics"]),
-        ("evaluate", &["metrics"]),
-        ("postEvaluate", &["metrics", "evaluation"]),
+        ("preEvaluate", &["metrics", "deployment"]),
+        ("evaluate", &["metrics", "deployment"]),
+        ("postEvaluate", &["metrics", "deployment", "evaluation"]),
         ("preScale", &scale),
         ("postScale", &scale),
     ];

@@ -1,9 +1,12 @@
 //! The tutorial's own programs, as its readers have them.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
+use setpoint::InMemoryHandler;
 use setpoint_cpa::{ResourceMetric, RunType};
 
-use crate::{autoscaler, has_python, target, workload};
+use crate::{Scripted, autoscaler, has_python, sh, target, workload};
 
 /// The folder of the programs.
 pub(crate) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/tutorial");
@@ -32,6 +35,48 @@ async fn its_programs_run_unchanged() {
     }
 }
 
+/// What the tutorial prints beside its programs.
+fn printed(file: &str) -> String {
+    let path = format!("{FOLDER}/{file}");
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[tokio::test]
+async fn what_they_are_handed_and_answer_is_what_is_printed() {
+    if !has_python() {
+        return;
+    }
+    // The text leaves out what else a Deployment has.
+    let resource = printed("resource.json").replace("    },\n    ...\n", "    }\n");
+    let resource: Value = serde_json::from_str(&resource).expect("JSON");
+    let handler = |label: &str| {
+        let mut resource = resource.clone();
+        resource["metadata"]["labels"]["numPods"] = label.into();
+        let manifest = resource.as_object().expect("an object").clone();
+        Arc::new(InMemoryHandler::new([(target(), 3)]).with_manifest(target(), manifest))
+    };
+    let cycle = autoscaler(&config(), &handler("1")).scale(RunType::Scaler).await.expect("its own label");
+    assert_eq!((cycle.metrics[0].value.as_str(), cycle.written), ("1", Some((3, 1))));
+
+    let input: Value = serde_json::from_str(&printed("evaluate-input.json")).expect("JSON");
+    let output: Value = serde_json::from_str(&printed("evaluate-output.json")).expect("JSON");
+    let cycle = autoscaler(&config(), &handler("5")).scale(RunType::Scaler).await.expect("five");
+    assert_eq!(
+        (json!(cycle.metrics), json!(cycle.answer)),
+        (input["metrics"].clone(), output["target_replicas"].clone())
+    );
+    // A program of today is handed all that is printed, and more.
+    let scripted = Scripted::new(&printed("evaluate-output.json"));
+    let answer = format!("cat > {}; cat {}", scripted.path("input").display(), scripted.path("answer").display());
+    let config = json!({ "metric": sh("echo -n 5"), "evaluate": sh(&answer), "runMode": "per-resource" });
+    let cycle = autoscaler(&config, &handler("5")).scale(RunType::Scaler).await.expect("five");
+    assert_eq!(cycle.answer, 5);
+    let handed = scripted.handed("input");
+    for (field, value) in input.as_object().expect("an object") {
+        assert_eq!(&handed[field], value, "{field}");
+    }
+}
+
 #[tokio::test]
 async fn what_they_complain_of_is_said_and_nothing_changes() {
     if !has_python() {
@@ -46,8 +91,8 @@ async fn what_they_complain_of_is_said_and_nothing_changes() {
         assert_eq!(handler.replicas(&target()), Some(4));
     }
     // A resource without the label.
-    let handler = std::sync::Arc::new(
-        setpoint::InMemoryHandler::new([(target(), 4)])
+    let handler = Arc::new(
+        InMemoryHandler::new([(target(), 4)])
             .with_manifest(target(), json!({ "metadata": { "labels": {} } }).as_object().expect("an object").clone()),
     );
     let error = autoscaler(&config(), &handler).scale(RunType::Scaler).await.expect_err("no label");

@@ -70,7 +70,7 @@ fn an_hpa_s_metrics_are_read_where_its_controller_reads_them() {
         sources,
         [
             json!({ "external": { "metric": { "name": "queue", "selector": selector } } }),
-            json!(null),
+            json!({ "resource": { "name": "cpu" } }),
             json!({ "custom": { "metric": { "name": "queue" } } }),
             json!({ "custom": { "metric": { "name": "rate" }, "describedObject": object } }),
         ]

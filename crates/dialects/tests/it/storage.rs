@@ -54,6 +54,43 @@ fn it_decides_as_the_guide_says() {
 }
 
 #[test]
+fn no_look_changes_more_than_it_may_whatever_the_one_before_did() {
+    let mut request = request();
+    request["min_replicas"] = json!(1);
+    for direction in ["scale_up_policy", "scale_down_policy"] {
+        request[direction]["stabilization_window_seconds"] = json!(0);
+    }
+    let (busy, idle) = ([Reading::Value(600.0); 3], [Reading::Value(1.0); 3]);
+    // Three more, and at once one less and no more, though the rise is not over for long; and the same the other way.
+    let looks: [(i64, u32, &[Reading<'_>]); 5] =
+        [(0, 2, &busy), (14, 5, &idle), (15, 4, &idle), (16, 3, &busy), (31, 6, &idle)];
+    assert_eq!(decide(&converted(&request).policy, &looks), [5, 4, 3, 6, 5]);
+}
+
+/// The two stories of the guide's "Stabilization Window Behavior".
+#[test]
+fn its_windows_are_waited_for_as_the_guide_tells() {
+    let story = |current: u32, cpu: f64, window: i64| {
+        let mut request = request();
+        request["target_cpu_percent"] = json!(70);
+        for (direction, seconds) in [("scale_up_policy", 60), ("scale_down_policy", 300)] {
+            request[direction] = json!({ "stabilization_window_seconds": seconds });
+        }
+        let request = with(with(request, "/target_memory_percent", None), "/target_gpu_percent", None);
+        let reading = [Reading::Value(cpu)];
+        let looks: Vec<(i64, u32, &[Reading<'_>])> =
+            (0..=window).step_by(15).map(|at| (at, current, &reading[..])).collect();
+        decide(&converted(&request).policy, &looks)
+    };
+    // From 2 at 85 % to 3 after a minute of it; from 3 at 40 % to 2 after five.
+    for (current, cpu, window, desired) in [(2, 85.0, 60, 3), (3, 40.0, 300, 2)] {
+        let counts = story(current, cpu, window);
+        let (last, before) = counts.split_last().expect("looks");
+        assert!(*last == desired && before.iter().all(|count| *count == current), "{counts:?}");
+    }
+}
+
+#[test]
 fn nothing_is_made_up_and_the_last_look_s_zero_counts() {
     let policy = converted(&with(request(), "/scale_down_policy/stabilization_window_seconds", Some(json!(0)))).policy;
     let (missing, zero) = (Reading::Missing("no DCGM"), Reading::Value(0.0));

@@ -13,6 +13,7 @@ use setpoint_runtime::source::{Fetch, Fixed, Prometheus as Queries, PrometheusSe
 use setpoint_runtime::{Engine, EngineBuilder, Measured};
 use setpoint_testkit::cluster::{Cluster, workload};
 use setpoint_testkit::guests;
+use tempfile::TempDir;
 
 use crate::apis::{answered_by, external, now, pod_metrics, pods};
 use crate::prometheus::Prometheus;
@@ -35,6 +36,12 @@ fn start(cluster: &Cluster, namespace: &str, engine: EngineBuilder) -> Running {
 fn example(path: &str) -> String {
     let path = guests::root().join("crates/cli/tests/it/foreign").join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn write(folder: &TempDir, file: &str, text: &str) {
+    let path = folder.path().join(file);
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
+    std::fs::write(path, text).expect("it can be written");
 }
 
 fn ai_policy(name: &str, target: &str, more: &str) -> String {
@@ -122,7 +129,10 @@ async fn an_ai_inference_policy_is_carried_out_and_its_status_is_as_its_document
     prometheus.set(P99, Some(1249.6));
     prometheus.set(GPU, Some(98.0));
     prometheus.set(QUEUE, Some(20.0));
-    cluster.apply(namespace, &example("kubeai/llm-inference-policy.yaml"));
+    let folder = tempfile::tempdir().expect("a folder");
+    // The README's own commands, and its policy in the file that they name.
+    write(&folder, "examples/basic-policy.yaml", &example("kubeai/llm-inference-policy.yaml"));
+    cluster.shell(folder.path(), "kubectl apply -f examples/basic-policy.yaml").expect("as the README has it");
     cluster.apply(namespace, &example("kubeai/my-policy.yaml"));
     // The same name as one of theirs, and the older of two with one target.
     cluster.apply(namespace, &own_policy("my-policy", "shared"));
@@ -175,7 +185,9 @@ async fn an_ai_inference_policy_is_carried_out_and_its_status_is_as_its_document
     let scaled_at = of(llm, ".status.lastScaleTime");
     assert!(!scaled_at.is_empty());
     assert_eq!(of("my-policy", ".status.lastAlgorithm"), "CappedSmoothRatio");
-    let listed = cluster.kubectl(&["-n", namespace, "get", "aipolicy"]).expect("by a short name");
+    let listed = cluster.shell(folder.path(), "kubectl get aiap -n ai-workloads").expect("as the README has it");
+    assert!(listed.contains(llm), "{listed}");
+    let listed = cluster.kubectl(&["-n", namespace, "get", "aipolicy"]).expect("by its other short name");
     for column in ["TARGET", "MIN", "MAX", "CURRENT", "ALGORITHM", "AGE", "CappedSmoothRatio"] {
         assert!(listed.contains(column), "{listed}");
     }
@@ -303,6 +315,7 @@ async fn an_elastic_scaler_is_watched_once_its_kind_is_installed_and_its_algorit
     let apply_as_is = |manifest: &str| cluster.kubectl_with(&["-n", namespace, "apply", "-f", "-"], manifest);
     let printed = [
         (example("elastic-scaler/custom-scaling-example.as-printed.yaml"), "name"),
+        (example("elastic-scaler/custom-resource-scaling.as-printed.yaml"), "name"),
         (custom.clone(), "Unsupported value: \"AverageValueValue\""),
         (resource.clone(), "unknown field \"spec.trigger.metricsTrigger.metrics[0].resource.metricsName\""),
         (custom.replace("apiVersion: apps/v1", "apiVersion: \"\""), "spec.targetRef.apiVersion"),
@@ -312,7 +325,12 @@ async fn an_elastic_scaler_is_watched_once_its_kind_is_installed_and_its_algorit
         assert!(error.contains(want), "{want}: {error}");
     }
     let custom = custom.replace("AverageValueValue", "AverageValue");
-    cluster.apply(namespace, &custom);
+    // The guide's own commands, and its examples in the files that they name.
+    let folder = tempfile::tempdir().expect("a folder");
+    let guide = |script: &str| cluster.shell(folder.path(), script).unwrap_or_else(|error| panic!("{script}: {error}"));
+    guide("kubectl cluster-info\nkubectl get nodes");
+    write(&folder, "test-elastic-scaler.yaml", &custom);
+    guide("kubectl apply -f test-elastic-scaler.yaml");
     // It has the one more that its algorithm gives it, and then waits.
     eventually("the count", "3", || replicas("deployment/vllm-inference")).await;
     let of = |name: &str, path: &str| cluster.field(namespace, &format!("elasticscaler/{name}"), path);
@@ -325,8 +343,10 @@ async fn an_elastic_scaler_is_watched_once_its_kind_is_installed_and_its_algorit
     for kind in ["Ready", "Scaling", "AlgorithmValid", "MetricsAvailable", "CarriedOver"] {
         eventually(kind, "True", || says(name, kind, "status")).await;
     }
-    let listed = cluster.kubectl(&["-n", namespace, "get", "elasticscalers"]).expect("as the guide has it");
+    let listed = cluster.kubectl(&["-n", namespace, "get", "elasticscalers"]).expect("a list");
     assert!(listed.contains("ALGORITHM") && listed.contains("custom"), "{listed}");
+    let whole = guide("kubectl get elasticscalers -n ai-inference -o yaml");
+    assert!(whole.contains("name: custom-scaling-example") && whole.contains("desiredReplicas: 3"), "{whole}");
 
     // Its configuration is judged by the algorithm's own schema, and an unknown algorithm is no other.
     let cases = [
@@ -352,14 +372,17 @@ async fn an_elastic_scaler_is_watched_once_its_kind_is_installed_and_its_algorit
     let wait = ["wait", "--for=condition=Established", "crd/customresources.custom.example.com", "--timeout=30s"];
     cluster.kubectl(&wait).expect("established");
     cluster.kubectl_with(&["apply", "-f", "-"], CUSTOM_ROLE).expect("a role");
-    let custom_resource = "apiVersion: custom.example.com/v1alpha1\nkind: CustomResource\nmetadata: {name: my-custom-resource}\nspec: {replicas: 1}\n";
-    cluster.apply(namespace, custom_resource);
-    cluster.apply(namespace, &resource.replace("metricsName", "name"));
+    let custom_resource = "apiVersion: custom.example.com/v1alpha1\nkind: CustomResource\nmetadata: {name: my-custom-resource, namespace: ai-inference}\nspec: {replicas: 1}\n";
+    write(&folder, "test-custom-resource.yaml", custom_resource);
+    guide("kubectl apply -f test-custom-resource.yaml");
+    write(&folder, "test-elastic-scaler.yaml", &resource.replace("metricsName", "name"));
+    guide("kubectl apply -f test-elastic-scaler.yaml");
     let name = "custom-resource-scaling";
     eventually("the minimum", "2", || replicas("customresource/my-custom-resource")).await;
     eventually("what isn't measured", "False", || says(name, "MetricsAvailable", "status")).await;
-    assert!(says(name, "MetricsAvailable", "message").starts_with("cpu is missing"), "{}", of(name, ".status"));
     let requests = "image: none, resources: {requests: {cpu: 100m}}";
+    let message = || says(name, "MetricsAvailable", "message");
+    eventually("why", "true", || message().contains("doesn't say which pods are its own").to_string()).await;
     let owned = workload("Deployment", "my-custom-resource", 2).replace("image: none", requests);
     cluster.apply(namespace, &owned);
     let ready = || cluster.field(namespace, "deployment/my-custom-resource", ".status.readyReplicas");
@@ -379,6 +402,8 @@ async fn an_elastic_scaler_is_watched_once_its_kind_is_installed_and_its_algorit
     cluster.kubectl(&[&patch[..], &[status]].concat()).expect("a status");
     // 200 % of what both request, against 70 %: 5.7.
     eventually("the count", "6", || replicas("customresource/my-custom-resource")).await;
+    let whole = guide("kubectl get customresources -n ai-inference -o yaml");
+    assert!(whole.contains("name: my-custom-resource") && whole.contains("replicas: 6"), "{whole}");
     eventually("what is measured", "True", || says(name, "MetricsAvailable", "status")).await;
 
     // Without the kind there is nothing to act for, and the others go on.

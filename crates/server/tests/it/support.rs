@@ -206,7 +206,12 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 /// Runs a `curl`, and reads status and body of the answer.
 pub(crate) fn answer(curl: &mut Command) -> (u16, Value) {
-    let output = curl.args(["-w", "\n%{http_code}"]).output().expect("curl is installed");
+    told(curl.args(["-w", "\n%{http_code}"]))
+}
+
+/// Runs what calls a `curl` that says the status last, and reads status and body of the answer.
+pub(crate) fn told(call: &mut Command) -> (u16, Value) {
+    let output = call.output().expect("curl is installed");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     let (body, status) = text.rsplit_once('\n').unwrap_or(("", &text));
     let status = status.parse().unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
