@@ -29,7 +29,7 @@ pub(super) fn check(subject: &Subject, found: &mut Vec<Finding>) {
                 found.push(Finding::warning(OUTDONE, field, outdone_why(policy, other, select), "drop this one"));
             } else if is_too_wide(subject, rules.direction, policy) {
                 found.push(too_wide(subject, &rules, field, policy));
-            } else {
+            } else if subject.has_periods {
                 within_interval(subject, field, policy, found);
             }
         }

@@ -7,6 +7,7 @@ use setpoint::{
     AlgorithmManager, AlgorithmSpec, Behavior, CappedSmoothRatioConfig, ConfigError, Direction, Policy, PolicySpec,
     Registry, Restrained, ScalingAlgorithm, StageSpec, Watermark, parse_config,
 };
+use setpoint_dialects::Dialect;
 
 use crate::document::Document;
 
@@ -15,6 +16,8 @@ pub(super) struct Subject {
     pub(super) spec: PolicySpec,
     /// A manifest has the same `behavior`, and other fields for the rest.
     pub(super) is_manifest: bool,
+    /// Whether the document says in which period a rate is. In a request for an autoscaler a rate is of one look.
+    pub(super) has_periods: bool,
     /// Each `behavior`, with its field.
     pub(super) behaviors: Vec<(String, Behavior)>,
 }
@@ -83,7 +86,8 @@ impl Subject {
         if let Some(behavior) = &spec.behavior {
             behaviors.push(("spec.behavior".to_owned(), behavior.clone()));
         }
-        Ok(Self { spec, is_manifest: Manifest::is_one(document.value()), behaviors })
+        let has_periods = !matches!(Dialect::of(document.value()), Ok(Dialect::Storage));
+        Ok(Self { spec, is_manifest: Manifest::is_one(document.value()), has_periods, behaviors })
     }
 
     /// The directions that are written down.

@@ -314,6 +314,14 @@ fn a_lint_tells_what_is_lost_at_its_line() {
 }
 
 #[test]
+fn a_request_s_limit_is_of_one_look_and_no_mistake() {
+    let folder = Folder::new();
+    folder.write("request.json", EXAMPLES[7].document());
+    let ran = folder.run(&["lint", "request.json"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "1 file: 0 errors, 0 warnings\n"), "{}", ran.err);
+}
+
+#[test]
 fn several_documents_are_one_stream_in_a_file_or_from_standard_input() {
     let folder = Folder::new();
     for example in &EXAMPLES[..2] {
