@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use setpoint::{ConfigError, InMemoryHandler, ResourceHandler, TargetRef, parse_config};
+use setpoint::{ConfigError, InMemoryHandler, TargetRef, parse_config};
 use setpoint_cpa::{
     Config, CustomPodAutoscaler, Cycle, CycleError, Listener, ProgramLimits, RunType, Served, Setup, SetupError,
     with_environment,
@@ -62,8 +62,10 @@ pub(crate) fn run(arguments: &CpaRunArguments) -> Result<(), BadInput> {
         tracing::warn!("{note}");
     }
     live::runtime()?.block_on(async {
-        let (target, handler) = place(arguments, &config, &loaded).await?;
-        let mut setup = Setup::new(target, handler);
+        let mut setup = place(arguments, &config, &loaded).await?;
+        if setup.sources.is_empty() && !config.kubernetes.specs.is_empty() {
+            tracing::warn!("kubernetesMetricSpecs: nothing measures them here, but in a cluster");
+        }
         let output = usize::try_from(arguments.program_output).unwrap_or(usize::MAX);
         setup.limits = ProgramLimits::default().with_output(output).with_memory(arguments.program_memory.0);
         setup.listener = listener(arguments.json);
@@ -87,11 +89,7 @@ fn address(arguments: &CpaRunArguments, config: &Config) -> Option<SocketAddr> {
 }
 
 /// What is scaled, and who has it.
-async fn place(
-    arguments: &CpaRunArguments,
-    config: &Config,
-    loaded: &Loaded,
-) -> Result<(TargetRef, Arc<dyn ResourceHandler>), BadInput> {
+async fn place(arguments: &CpaRunArguments, config: &Config, loaded: &Loaded) -> Result<Setup, BadInput> {
     let (target, handler) = if let Some(path) = &arguments.manifest {
         manifest(path, &config.namespace)?
     } else if let Some(workload) = &arguments.workload {
@@ -105,30 +103,26 @@ async fn place(
         let message = format!("it is {other}, and what is in memory {target}");
         return Err(loaded.error(&ConfigError::new("scaleTargetRef", message)));
     }
-    Ok((target, Arc::new(handler)))
+    Ok(Setup::new(target, Arc::new(handler)))
 }
 
 #[cfg(feature = "cluster")]
-async fn cluster(
-    arguments: &CpaRunArguments,
-    config: &Config,
-    loaded: &Loaded,
-) -> Result<(TargetRef, Arc<dyn ResourceHandler>), BadInput> {
+async fn cluster(arguments: &CpaRunArguments, config: &Config, loaded: &Loaded) -> Result<Setup, BadInput> {
     let target = config.target.clone().ok_or_else(|| {
         let message = "must be given, here or in the environment, to scale it in a cluster; --workload and --manifest scale \
                        what is in memory";
         loaded.error(&ConfigError::new("scaleTargetRef", message))
     })?;
     let client = crate::cluster::client(arguments.kubeconfig.as_deref(), None).await?;
-    Ok((target, Arc::new(setpoint_kube::ScaleHandler::new(client))))
+    let handler = setpoint_kube::ScaleHandler::new(client);
+    let sources = handler.sources().map_err(|error| BadInput::at("the cluster's metrics", chain(&error)))?;
+    let mut setup = Setup::new(target, Arc::new(handler));
+    setup.sources = sources;
+    Ok(setup)
 }
 
 #[cfg(not(feature = "cluster"))]
-async fn cluster(
-    _: &CpaRunArguments,
-    _: &Config,
-    _: &Loaded,
-) -> Result<(TargetRef, Arc<dyn ResourceHandler>), BadInput> {
+async fn cluster(_: &CpaRunArguments, _: &Config, _: &Loaded) -> Result<Setup, BadInput> {
     let problem = "--workload or --manifest is needed: this command was built without the feature `cluster`";
     Err(BadInput::at("what is scaled", problem))
 }

@@ -7,16 +7,17 @@ use std::time::Duration;
 use setpoint::{
     BoxFuture, Decision, HandlerError, Outcome, ReasonRecord, ResourceHandler, TargetRef, Timestamp, Update,
 };
-use setpoint_runtime::{Clock, SystemClock};
+use setpoint_runtime::{Clock, Source, SystemClock};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::config::{Config, Hook, RunMode};
+use crate::config::{Config, Hook, KubernetesMetrics, RunMode};
 use crate::error::{CycleError, SetupError};
 use crate::evaluate::evaluate;
 use crate::hooks::Hooks;
 use crate::judge::Judge;
+use crate::kubernetes::{self, Workload};
 use crate::method::{Callable, ProgramLimits};
-use crate::metrics::{ResourceMetric, Subjects, gather};
+use crate::metrics::{Found, ResourceMetric, Subjects, gather};
 use crate::wire::{RunType, ScaleInfo};
 
 /// How long whoever has the resource may take for one answer.
@@ -33,6 +34,8 @@ pub struct Setup {
     pub target: TargetRef,
     /// Who has it.
     pub handler: Arc<dyn ResourceHandler>,
+    /// What reads metrics of Kubernetes. Default: nothing does.
+    pub sources: Vec<Arc<dyn Source>>,
     /// What programs may use.
     pub limits: ProgramLimits,
     /// What time it is. Default: the machine's.
@@ -52,7 +55,14 @@ impl Setup {
     #[must_use]
     pub fn new(target: TargetRef, handler: Arc<dyn ResourceHandler>) -> Self {
         let limits = ProgramLimits::default();
-        Self { target, handler, limits, clock: Arc::new(SystemClock), listener: Arc::new(|_, _| ()) }
+        Self {
+            target,
+            handler,
+            sources: Vec::new(),
+            limits,
+            clock: Arc::new(SystemClock),
+            listener: Arc::new(|_, _| ()),
+        }
     }
 }
 
@@ -88,6 +98,7 @@ struct Shared {
     run_mode: RunMode,
     min: u32,
     max: u32,
+    kubernetes: KubernetesMetrics,
     metric: Callable,
     evaluate: Callable,
     hooks: Hooks,
@@ -98,13 +109,6 @@ impl fmt::Debug for CustomPodAutoscaler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CustomPodAutoscaler").field("setup", &self.shared.setup).finish_non_exhaustive()
     }
-}
-
-/// What a cycle begins with.
-struct Found {
-    resource: serde_json::Value,
-    current: u32,
-    subjects: Subjects,
 }
 
 impl CustomPodAutoscaler {
@@ -125,6 +129,7 @@ impl CustomPodAutoscaler {
                 run_mode: config.run_mode,
                 min: policy.min_replicas,
                 max: policy.max_replicas,
+                kubernetes: config.kubernetes.clone(),
                 metric: Callable::new("metric", &config.metric, limits)?,
                 evaluate: Callable::new("evaluate", &config.evaluate, limits)?,
                 hooks: Hooks::new(config, limits)?,
@@ -159,8 +164,8 @@ impl CustomPodAutoscaler {
     pub async fn metrics(&self, run_type: RunType) -> Result<Vec<ResourceMetric>, CycleError> {
         let shared = &*self.shared;
         let _alone = shared.judge.lock().await;
-        let Found { resource, subjects, .. } = shared.find().await?;
-        gather(&shared.metric, &shared.hooks, &resource, &subjects, run_type).await
+        let found = shared.find().await?;
+        gather(&shared.metric, &shared.hooks, &found, run_type).await
     }
 
     /// Goes through a whole cycle. A dry run ends with the decision, which is the count that would be written, and is
@@ -181,8 +186,9 @@ impl CustomPodAutoscaler {
 
 impl Shared {
     async fn cycle(&self, mut judge: MutexGuard<'_, Judge>, run_type: RunType) -> Result<Cycle, CycleError> {
-        let Found { resource, current, subjects } = self.find().await?;
-        let metrics = gather(&self.metric, &self.hooks, &resource, &subjects, run_type).await?;
+        let found = self.find().await?;
+        let metrics = gather(&self.metric, &self.hooks, &found, run_type).await?;
+        let Found { resource, current, .. } = found;
         let answer = evaluate(&self.evaluate, &self.hooks, &resource, &metrics, run_type).await?;
         let now = self.setup.clock.now();
         let is_dry = run_type == RunType::ApiDryRun;
@@ -220,7 +226,15 @@ impl Shared {
                 Subjects::pods(self.in_time("listing the pods of", pods, read).await?)
             }
         };
-        Ok(Found { resource, current: count.asked, subjects })
+        let kubernetes = if self.kubernetes.specs.is_empty() {
+            Vec::new()
+        } else {
+            // Listed right before: sources know the pods that were.
+            let instances = self.in_time("listing the pods of", handler.instances(target), read).await?.into();
+            let workload = Workload { target, current: count.asked, instances, now: self.setup.clock.now() };
+            kubernetes::gather(&self.kubernetes, &self.setup.sources, &workload).await?
+        };
+        Ok(Found { resource, current: count.asked, subjects, kubernetes })
     }
 
     async fn write(&self, desired: u32) -> Result<Option<(u32, u32)>, CycleError> {

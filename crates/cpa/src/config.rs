@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::Value;
-use setpoint::{ConfigError, PolicySpec, TargetRef, parse_config};
+use serde_json::{Value, json};
+use setpoint::{ConfigError, Metric, MetricKind, PolicySpec, TargetRef, parse_config};
 use setpoint_dialects::Dialect;
 use setpoint_process::Limits;
 
@@ -37,10 +37,36 @@ pub struct Config {
     pub metric: Method,
     /// What makes a count of them.
     pub evaluate: Method,
+    /// What the metric program is handed besides the resource.
+    pub kubernetes: KubernetesMetrics,
     /// What is called around the two and around the change, by when.
     pub hooks: BTreeMap<Hook, Method>,
     /// What the configuration asks for and doesn't get, a line each.
     pub notes: Vec<String>,
+}
+
+/// Metrics of Kubernetes that are handed to the metric program.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct KubernetesMetrics {
+    /// Which.
+    pub specs: Vec<KubernetesMetricSpec>,
+    /// Whether a cycle ends where one of them can't be had. Default false.
+    pub required: bool,
+    /// So long after its start a pod's use of the processor counts only once it is ready. Default 300 s.
+    pub cpu_initialization_period: Duration,
+    /// So long after its start a pod that isn't ready has never been. Default 30 s.
+    pub initial_readiness_delay: Duration,
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct KubernetesMetricSpec {
+    /// As it is written: programs are told so.
+    pub written: Value,
+    /// As it is asked for.
+    pub metric: Metric,
 }
 
 /// What the metric program is run for.
@@ -211,9 +237,14 @@ struct Written {
     log_verbosity: i64,
     #[serde(default)]
     api_config: Option<ApiConfig>,
+    #[serde(default)]
     kubernetes_metric_specs: Option<Vec<Value>>,
     #[serde(default)]
     require_kubernetes_metrics: bool,
+    #[serde(default = "three_hundred")]
+    cpu_initialization_period: u64,
+    #[serde(default = "thirty")]
+    initial_readiness_delay: u64,
     metric: Value,
     evaluate: Value,
     #[serde(default)]
@@ -232,6 +263,14 @@ struct Written {
 
 const fn one() -> u64 {
     1
+}
+
+const fn thirty() -> u64 {
+    30
+}
+
+const fn three_hundred() -> u64 {
+    300
 }
 
 #[derive(Deserialize)]
@@ -275,17 +314,13 @@ impl Config {
     /// # Errors
     ///
     /// [`ConfigError`] with the field's path: an unknown field, a method without what it needs, bounds that exclude each
-    /// other, and what this doesn't do: HTTPS, and metrics of Kubernetes where they are required.
+    /// other, a metric that no API of Kubernetes has, and what this doesn't do: HTTPS.
     pub fn read(document: &Value) -> Result<Self, ConfigError> {
         let policy = setpoint_dialects::read_as(Dialect::Cpa, document)?.policy.spec;
         let written: Written = parse_config(document)?;
         let api = written.api_config.clone().unwrap_or_default();
         if api.use_https {
             return Err(ConfigError::new("apiConfig.useHTTPS", "only HTTP is served; TLS is for a proxy in front"));
-        }
-        if written.require_kubernetes_metrics && written.kubernetes_metric_specs.is_some() {
-            let message = "kubernetesMetricSpecs aren't gathered here, and no cycle could do without what is required";
-            return Err(ConfigError::new("requireKubernetesMetrics", message));
         }
         let namespace = written.namespace.clone().unwrap_or_else(|| NAMESPACE.to_owned());
         let target = policy.target_ref.clone();
@@ -300,6 +335,7 @@ impl Config {
             api,
             metric: method("metric", &written.metric)?,
             evaluate: method("evaluate", &written.evaluate)?,
+            kubernetes: written.kubernetes()?,
             hooks: written.hooks()?,
             notes: written.notes(),
         })
@@ -320,16 +356,77 @@ impl Written {
         given.map(|(hook, written)| Ok((hook, method(hook.name(), written)?))).collect()
     }
 
+    fn kubernetes(&self) -> Result<KubernetesMetrics, ConfigError> {
+        let written = self.kubernetes_metric_specs.as_deref().unwrap_or_default();
+        let metrics = kubernetes_metrics(written)?;
+        let specs = written.iter().cloned().zip(metrics);
+        Ok(KubernetesMetrics {
+            specs: specs.map(|(written, metric)| KubernetesMetricSpec { written, metric }).collect(),
+            required: self.require_kubernetes_metrics,
+            cpu_initialization_period: Duration::from_secs(self.cpu_initialization_period),
+            initial_readiness_delay: Duration::from_secs(self.initial_readiness_delay),
+        })
+    }
+
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        if self.kubernetes_metric_specs.is_some() {
-            notes.push("kubernetesMetricSpecs: not gathered; programs are run without kubernetesMetrics".to_owned());
-        }
         if self.log_verbosity != 0 {
             notes.push("logVerbosity: `--verbose` says how much is logged".to_owned());
         }
         notes
     }
+}
+
+/// The metrics that `written` asks for: those of an HPA, whose own reader knows them. Only their targets may be without a
+/// value, for nothing is compared with it.
+fn kubernetes_metrics(written: &[Value]) -> Result<Vec<Metric>, ConfigError> {
+    const FIELD: &str = "kubernetesMetricSpecs";
+    if written.is_empty() {
+        return Ok(Vec::new());
+    }
+    let manifest = json!({
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": { "name": "metrics" },
+        "spec": {
+            "scaleTargetRef": { "kind": "any", "name": "any" },
+            "maxReplicas": 1,
+            "metrics": written.iter().map(with_value).collect::<Vec<_>>(),
+        },
+    });
+    let conversion = setpoint_dialects::read_as(Dialect::Hpa, &manifest).map_err(|error| {
+        let place = error.path.strip_prefix("spec.metrics").unwrap_or_default();
+        ConfigError::new(format!("{FIELD}{place}"), error.message)
+    })?;
+    let metrics = conversion.policy.spec.metrics;
+    for (index, metric) in metrics.iter().enumerate() {
+        if metric.kind == MetricKind::ContainerResource {
+            let message = "must be one of Resource, Pods, Object, External";
+            return Err(ConfigError::new(format!("{FIELD}[{index}].type"), message));
+        }
+        if metric.source.is_none() {
+            let message = "must be cpu or memory: metrics.k8s.io measures nothing else";
+            return Err(ConfigError::new(format!("{FIELD}[{index}].resource.name"), message));
+        }
+    }
+    Ok(metrics)
+}
+
+/// The same, with some value for a target that has a type alone.
+fn with_value(written: &Value) -> Value {
+    let mut filled = written.clone();
+    for part in ["resource", "pods", "object", "external"] {
+        let target = filled.pointer_mut(&format!("/{part}/target")).and_then(Value::as_object_mut);
+        let Some(target) = target else { continue };
+        let (field, value) = match target.get("type").and_then(Value::as_str) {
+            Some("Utilization") => ("averageUtilization", json!(1)),
+            Some("AverageValue") => ("averageValue", json!("1")),
+            Some("Value") => ("value", json!("1")),
+            _ => continue,
+        };
+        target.entry(field).or_insert(value);
+    }
+    filled
 }
 
 fn method(field: &str, written: &Value) -> Result<Method, ConfigError> {

@@ -40,6 +40,14 @@ pub enum CycleError {
         /// How long it may take.
         limit: std::time::Duration,
     },
+    /// A metric of Kubernetes that is required can't be had.
+    #[error("no Kubernetes metric {metric}: {problem}")]
+    KubernetesMetric {
+        /// Its name.
+        metric: String,
+        /// Why.
+        problem: String,
+    },
     /// There is no metric of the resource, or of one of its pods: then there is none at all, for a program that counts
     /// metrics would count wrong.
     #[error("no metric of {of}")]

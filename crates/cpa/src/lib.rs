@@ -10,13 +10,17 @@ mod error;
 mod evaluate;
 mod hooks;
 mod judge;
+mod kubernetes;
 mod method;
 mod metrics;
 mod serve;
 mod wire;
 
 pub use autoscaler::{CustomPodAutoscaler, Cycle, Listener, Setup};
-pub use config::{ApiConfig, Config, Hook, HttpCall, Method, MethodCall, ParameterMode, RunMode, ShellCall};
+pub use config::{
+    ApiConfig, Config, Hook, HttpCall, KubernetesMetricSpec, KubernetesMetrics, Method, MethodCall, ParameterMode,
+    RunMode, ShellCall,
+};
 pub use environment::{Overridden, with_environment};
 pub use error::{CycleError, SetupError};
 pub use method::{MethodError, ProgramLimits};

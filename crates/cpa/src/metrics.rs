@@ -22,6 +22,15 @@ pub struct ResourceMetric {
     pub value: String,
 }
 
+/// What a cycle begins with.
+pub(crate) struct Found {
+    pub(crate) resource: Value,
+    pub(crate) current: u32,
+    pub(crate) subjects: Subjects,
+    /// What programs are handed besides.
+    pub(crate) kubernetes: Vec<Value>,
+}
+
 /// What metrics are gathered of.
 pub(crate) enum Subjects {
     Resource,
@@ -38,33 +47,38 @@ impl Subjects {
     }
 }
 
-/// Gathers metrics with the hooks around it: one of each subject, in their order, or none at all.
+/// Gathers metrics with the hooks around it: one of each of `found`'s subjects, in their order, or none at all.
 pub(crate) async fn gather(
     program: &Callable,
     hooks: &Hooks,
-    resource: &Value,
-    subjects: &Subjects,
+    found: &Found,
     run_type: RunType,
 ) -> Result<Vec<ResourceMetric>, CycleError> {
-    hooks.call(Hook::PreMetric, || metric_info(resource, run_type, None)).await?;
+    let Found { resource, subjects, kubernetes, .. } = found;
+    hooks.call(Hook::PreMetric, || metric_info(resource, run_type, kubernetes, None)).await?;
     let metrics = match subjects {
-        Subjects::Resource => vec![measure(program, resource, run_type).await?],
+        Subjects::Resource => vec![measure(program, resource, kubernetes, run_type).await?],
         Subjects::Pods(pods) => {
-            let measured: Vec<_> = pods.iter().map(|pod| measure(program, pod, run_type)).collect();
+            let measured: Vec<_> = pods.iter().map(|pod| measure(program, pod, kubernetes, run_type)).collect();
             // What runs when one fails is dropped, and ends.
             stream::iter(measured).buffered(AT_ONCE).try_collect().await?
         }
     };
-    hooks.call(Hook::PostMetric, || metric_info(resource, run_type, Some(&metrics))).await?;
+    hooks.call(Hook::PostMetric, || metric_info(resource, run_type, kubernetes, Some(&metrics))).await?;
     Ok(metrics)
 }
 
-async fn measure(program: &Callable, subject: &Value, run_type: RunType) -> Result<ResourceMetric, CycleError> {
+async fn measure(
+    program: &Callable,
+    subject: &Value,
+    kubernetes: &[Value],
+    run_type: RunType,
+) -> Result<ResourceMetric, CycleError> {
     let name = subject.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
     let answer = if program.takes_bare {
         program.call(subject).await
     } else {
-        program.call(&metric_info(subject, run_type, None)).await
+        program.call(&metric_info(subject, run_type, kubernetes, None)).await
     };
     match answer {
         Ok(value) => Ok(ResourceMetric { resource: name, value }),

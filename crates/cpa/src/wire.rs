@@ -45,9 +45,17 @@ fn info(resource: &Value, run_type: RunType) -> Map<String, Value> {
     info
 }
 
-/// For the metric program and its hooks: `metrics` once there are some.
-pub(crate) fn metric_info(resource: &Value, run_type: RunType, metrics: Option<&[ResourceMetric]>) -> Value {
+/// For the metric program and its hooks: `metrics` once there are some, and those of Kubernetes where there are any.
+pub(crate) fn metric_info(
+    resource: &Value,
+    run_type: RunType,
+    kubernetes: &[Value],
+    metrics: Option<&[ResourceMetric]>,
+) -> Value {
     let mut info = info(resource, run_type);
+    if !kubernetes.is_empty() {
+        info.insert("kubernetesMetrics".to_owned(), json!(kubernetes));
+    }
     if let Some(metrics) = metrics {
         info.insert("metrics".to_owned(), json!(metrics));
     }

@@ -39,6 +39,18 @@ pub(crate) fn all(handler: &ScaleHandler, addresses: PodAddresses) -> Result<Vec
     ])
 }
 
+impl ScaleHandler {
+    /// What reads the cluster's metrics APIs, and the pages that pods serve, of the workloads that this handles. Of the pods
+    /// they know what this last listed: its [`instances`](setpoint::ResourceHandler::instances) are asked for before.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError`] when there can be no client to ask pods with.
+    pub fn sources(&self) -> Result<Vec<Arc<dyn Source>>, FetchError> {
+        all(self, PodAddresses::default())
+    }
+}
+
 /// What is said of a question that nobody here answers.
 fn no_turn() -> Measured {
     Measured::Missing(NO_TURN.to_owned())

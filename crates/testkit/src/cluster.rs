@@ -151,6 +151,18 @@ impl Cluster {
         self.kubectl(&["-n", namespace, "get", object, "-o", &path]).unwrap_or_else(|problem| problem)
     }
 
+    /// The names of the pods in `namespace` whose label `app` is `app`.
+    ///
+    /// # Panics
+    ///
+    /// When kubectl fails.
+    #[must_use]
+    pub fn pods(&self, namespace: &str, app: &str) -> Vec<String> {
+        let selector = format!("app={app}");
+        let names = ["-n", namespace, "get", "pods", "-l", &selector, "-o", "jsonpath={.items[*].metadata.name}"];
+        self.kubectl(&names).expect("a list").split_whitespace().map(ToOwned::to_owned).collect()
+    }
+
     /// Ends the API server at once, as a crash would. What it knew is kept.
     pub fn stop_api(&mut self) {
         self.running.remove("kube-apiserver");

@@ -12,6 +12,8 @@ pub mod http;
 pub mod laws;
 pub mod looks;
 #[cfg(feature = "cluster")]
+pub mod metrics_apis;
+#[cfg(feature = "cluster")]
 mod program;
 #[cfg(feature = "cluster")]
 pub mod prometheus;

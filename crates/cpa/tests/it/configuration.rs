@@ -92,11 +92,49 @@ fn what_makes_no_sense_is_refused_at_its_field() {
         assert!(error.path == path && error.message.contains(says), "{path}: {error}");
     }
     let mut document = minimal();
-    document["kubernetesMetricSpecs"] = json!([{ "type": "Resource", "resource": { "name": "cpu" } }]);
     document["logVerbosity"] = json!(3);
-    assert_eq!(Config::read(&document).expect("without them it goes on").notes.len(), 2);
-    document["requireKubernetesMetrics"] = json!(true);
-    assert_eq!(Config::read(&document).expect_err("it can't go on").path, "requireKubernetesMetrics");
+    assert_eq!(Config::read(&document).expect("without it it goes on").notes.len(), 1);
+}
+
+#[test]
+fn metrics_of_kubernetes_are_those_of_an_hpa_with_or_without_a_value_to_aim_at() {
+    let read = |spec: Value| {
+        let mut document = minimal();
+        document["kubernetesMetricSpecs"] = json!([spec]);
+        document["initialReadinessDelay"] = json!(5);
+        Config::read(&document)
+    };
+    let resource =
+        |name: &str, target: Value| json!({ "type": "Resource", "resource": { "name": name, "target": target } });
+    let queue = json!({ "metric": { "name": "queue" }, "target": { "type": "AverageValue" } });
+    let good = [
+        resource("cpu", json!({ "type": "Utilization" })),
+        resource("memory", json!({ "type": "AverageValue", "averageValue": "5Mi" })),
+        json!({ "type": "Pods", "pods": queue }),
+        json!({ "type": "External", "external": queue }),
+    ];
+    for spec in good {
+        let kubernetes = read(spec.clone()).unwrap_or_else(|error| panic!("{spec}: {error}")).kubernetes;
+        assert_eq!(kubernetes.specs[0].written, spec);
+        assert!(kubernetes.specs[0].metric.source.is_some() && !kubernetes.required, "{spec}");
+        let delays = (kubernetes.initial_readiness_delay, kubernetes.cpu_initialization_period);
+        assert_eq!(delays, (Duration::from_secs(5), Duration::from_secs(300)));
+    }
+    let bad = [
+        (resource("cpu", json!({ "type": "Utilisation" })), "[0].resource.target.type"),
+        (resource("ephemeral-storage", json!({ "type": "AverageValue" })), "[0].resource.name"),
+        (json!({ "type": "Pods" }), "[0].pods"),
+        (
+            json!({ "type": "ContainerResource", "containerResource": {
+                "name": "cpu", "container": "a", "target": { "type": "Utilization", "averageUtilization": 1 },
+            } }),
+            "[0].type",
+        ),
+    ];
+    for (spec, place) in bad {
+        let error = read(spec).expect_err(place);
+        assert_eq!(error.path, format!("kubernetesMetricSpecs{place}"), "{error}");
+    }
 }
 
 #[test]

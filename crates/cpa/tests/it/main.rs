@@ -6,6 +6,7 @@ mod cluster;
 mod configuration;
 mod cycle;
 mod http;
+mod kubernetes;
 mod tutorial;
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,5 @@
 //! Against a real control plane: see `crates/xtask/kube-env`.
 
-mod apis;
 mod controller;
 mod definition;
 mod handler;
@@ -20,6 +19,7 @@ use std::time::{Duration, Instant};
 use kube::{Client, Config};
 use setpoint_kube::Kind;
 use setpoint_testkit::cluster::{Cluster, ClusterOptions};
+use setpoint_testkit::metrics_apis::MetricsApis;
 
 /// One for all tests, with pods that become ready at once. Each test has a namespace of its own.
 static CLUSTER: LazyLock<Option<Cluster>> = LazyLock::new(|| {
@@ -27,6 +27,9 @@ static CLUSTER: LazyLock<Option<Cluster>> = LazyLock::new(|| {
     install(&cluster, Kind::ScalingPolicy);
     Some(cluster)
 });
+
+/// Its metrics APIs, which each test answers for its own namespace.
+static APIS: LazyLock<MetricsApis> = LazyLock::new(|| MetricsApis::of(CLUSTER.as_ref().expect("whoever asks has one")));
 
 /// Makes a kind known to the cluster.
 fn install(cluster: &Cluster, kind: Kind) {

@@ -10,10 +10,10 @@ use setpoint_kube::{Controller, PodAddresses};
 use setpoint_runtime::Engine;
 use setpoint_testkit::cluster::workload;
 use setpoint_testkit::http::{Answer, Asked, Server};
+use setpoint_testkit::metrics_apis::{custom, external, now, pod_metrics};
 
-use crate::apis::{answered_by, custom, external, now, pod_metrics, pods};
 use crate::running::Running;
-use crate::{as_deployed, cluster, eventually};
+use crate::{APIS, as_deployed, cluster, eventually};
 
 const SPACE: &str = "measured";
 
@@ -112,11 +112,11 @@ async fn the_metrics_apis_are_read_and_what_they_don_t_tell_is_no_zero() {
     }
     for (name, _, _) in &cases {
         eventually(name, "2", || cluster.field(SPACE, &format!("deployment/{name}"), ".status.readyReplicas")).await;
-        known.lock().expect("whole").insert((*name).to_owned(), pods(cluster, SPACE, name));
+        known.lock().expect("whole").insert((*name).to_owned(), cluster.pods(SPACE, name));
     }
     let (asked, known) = (Arc::new(AtomicUsize::new(0)), Arc::clone(&known));
     let counted = Arc::clone(&asked);
-    answered_by(SPACE, move |group, wanted, query| {
+    APIS.answered_by(SPACE, move |group, wanted, query| {
         counted.fetch_add(1, Ordering::Relaxed);
         answer(group, wanted, query, &known)
     });

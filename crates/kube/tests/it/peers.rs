@@ -13,12 +13,12 @@ use setpoint_runtime::source::{Fetch, Fixed, Prometheus as Queries, PrometheusSe
 use setpoint_runtime::{Engine, EngineBuilder, Measured};
 use setpoint_testkit::cluster::{Cluster, workload};
 use setpoint_testkit::guests;
+use setpoint_testkit::metrics_apis::{external, now, pod_metrics};
 use tempfile::TempDir;
 
-use crate::apis::{answered_by, external, now, pod_metrics, pods};
 use crate::prometheus::Prometheus;
 use crate::running::Running;
-use crate::{as_deployed, cluster, eventually, install};
+use crate::{APIS, as_deployed, cluster, eventually, install};
 
 const P99: &str = "1000 * histogram_quantile(0.99, sum(rate(inference_request_duration_seconds_bucket[5m])) by (le))";
 const GPU: &str = "avg(DCGM_FI_DEV_GPU_UTIL)";
@@ -289,7 +289,7 @@ async fn an_elastic_scaler_is_watched_once_its_kind_is_installed_and_its_algorit
     let readings: Arc<Fixed> = Arc::new(fixed([("queue", Measured::Value(12.0))]));
     // Its metrics are the cluster's own: what the guide calls External, and how much of its request each pod uses.
     let (qps, measured) = (Arc::new(AtomicU32::new(170)), Arc::new(Mutex::new(Vec::new())));
-    answered_by(namespace, {
+    APIS.answered_by(namespace, {
         let (qps, measured) = (Arc::clone(&qps), Arc::clone(&measured));
         move |group, wanted, query| match (group, wanted) {
             ("external.metrics.k8s.io", ["qps"]) => Some(external(&[&qps.load(Ordering::Relaxed).to_string()], &now())),
@@ -387,7 +387,7 @@ async fn an_elastic_scaler_is_watched_once_its_kind_is_installed_and_its_algorit
     cluster.apply(namespace, &owned);
     let ready = || cluster.field(namespace, "deployment/my-custom-resource", ".status.readyReplicas");
     eventually("its pods", "2", ready).await;
-    *measured.lock().expect("whole") = pods(cluster, namespace, "my-custom-resource");
+    *measured.lock().expect("whole") = cluster.pods(namespace, "my-custom-resource");
     let status = r#"{"status":{"replicas":2,"selector":"app=my-custom-resource"}}"#;
     let patch = [
         "-n",

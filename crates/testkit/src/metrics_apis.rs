@@ -1,40 +1,59 @@
-//! The three metrics APIs, answered by tests. One server for all of them, for the cluster knows each API once.
+//! A cluster's three metrics APIs, answered by tests.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
-use setpoint_testkit::cluster::Cluster;
-use setpoint_testkit::http::{Answer, Asked, Server};
+
+use crate::cluster::Cluster;
+use crate::http::{Answer, Asked, Server};
 
 /// What a test answers for its namespace: of the API's group, what is asked for there, and the query. None: a failure.
 type Answers = Box<dyn Fn(&str, &[&str], &str) -> Option<Value> + Send>;
 
-struct Apis {
+/// What answers all three. One for all tests of a cluster, for it knows each API once.
+pub struct MetricsApis {
     /// By namespace.
     answers: Arc<Mutex<BTreeMap<String, Answers>>>,
     server: Server,
 }
 
-static APIS: LazyLock<Apis> = LazyLock::new(|| {
-    let answers: Arc<Mutex<BTreeMap<String, Answers>>> = Arc::default();
-    let known = Arc::clone(&answers);
-    let server = Server::start_tls(move |asked| answer(asked, &known.lock().expect("whole")));
-    let apis = Apis { answers, server };
-    apis.register(crate::CLUSTER.as_ref().expect("whoever asks has one"));
-    apis
-});
+impl fmt::Debug for MetricsApis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MetricsApis").field("server", &self.server).finish_non_exhaustive()
+    }
+}
 
 const SERVED: [(&str, &str); 3] =
     [("metrics.k8s.io", "v1beta1"), ("custom.metrics.k8s.io", "v1beta2"), ("external.metrics.k8s.io", "v1beta1")];
 
-/// From now on `answers` answers what is asked about `namespace`.
-pub(crate) fn answered_by(namespace: &str, answers: impl Fn(&str, &[&str], &str) -> Option<Value> + Send + 'static) {
-    APIS.answers.lock().expect("whole").insert(namespace.to_owned(), Box::new(answers));
-}
+impl MetricsApis {
+    /// Has `cluster` pass the three APIs on, for as long as this lives. Nobody answers yet.
+    ///
+    /// # Panics
+    ///
+    /// When the APIs are not served within a minute.
+    #[must_use]
+    pub fn of(cluster: &Cluster) -> Self {
+        let answers: Arc<Mutex<BTreeMap<String, Answers>>> = Arc::default();
+        let known = Arc::clone(&answers);
+        let server = Server::start_tls(move |asked| answer(asked, &locked(&known)));
+        let apis = Self { answers, server };
+        apis.register(cluster);
+        apis
+    }
 
-impl Apis {
-    /// Has the API server pass the three APIs on.
+    /// From now on `answers` answers what is asked about `namespace`: of an API's group, what is asked for there, and the
+    /// query. None is a failure.
+    pub fn answered_by(
+        &self,
+        namespace: &str,
+        answers: impl Fn(&str, &[&str], &str) -> Option<Value> + Send + 'static,
+    ) {
+        locked(&self.answers).insert(namespace.to_owned(), Box::new(answers));
+    }
+
     fn register(&self, cluster: &Cluster) {
         let port = self.server.port();
         let service = format!(
@@ -56,6 +75,11 @@ impl Apis {
             cluster.kubectl(&["wait", "--for=condition=Available", &name, "--timeout=60s"]).expect("it is served");
         }
     }
+}
+
+/// A test that panics meanwhile has left nothing half done.
+fn locked(answers: &Mutex<BTreeMap<String, Answers>>) -> MutexGuard<'_, BTreeMap<String, Answers>> {
+    answers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn answer(asked: &Asked, answers: &BTreeMap<String, Answers>) -> Answer {
@@ -85,13 +109,14 @@ fn answer(asked: &Asked, answers: &BTreeMap<String, Answers>) -> Answer {
 }
 
 /// The time as the APIs write it.
-pub(crate) fn now() -> String {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    jiff::Timestamp::from_second(since.as_secs().try_into().expect("in range")).expect("in range").to_string()
+#[must_use]
+pub fn now() -> String {
+    jiff::Timestamp::now().strftime("%FT%TZ").to_string()
 }
 
 /// What metrics.k8s.io says of `pods`, each of which uses `cpu`.
-pub(crate) fn pod_metrics(space: &str, pods: &[String], cpu: &str) -> Value {
+#[must_use]
+pub fn pod_metrics(space: &str, pods: &[String], cpu: &str) -> Value {
     let pod = |name: &String| {
         json!({
             "metadata": { "name": name, "namespace": space }, "timestamp": now(), "window": "1s",
@@ -103,7 +128,8 @@ pub(crate) fn pod_metrics(space: &str, pods: &[String], cpu: &str) -> Value {
 }
 
 /// What custom.metrics.k8s.io says of objects, each of which has `value`.
-pub(crate) fn custom(space: &str, kind: &str, names: &[String], value: &str) -> Value {
+#[must_use]
+pub fn custom(space: &str, kind: &str, names: &[String], value: &str) -> Value {
     let item = |name: &String| {
         let object = json!({ "kind": kind, "name": name, "namespace": space, "apiVersion": "v1" });
         json!({ "describedObject": object, "metric": { "name": "any" }, "timestamp": now(), "value": value })
@@ -113,17 +139,11 @@ pub(crate) fn custom(space: &str, kind: &str, names: &[String], value: &str) -> 
 }
 
 /// What external.metrics.k8s.io says: a series for each of `values`, taken at a time.
-pub(crate) fn external(values: &[&str], at: &str) -> Value {
+#[must_use]
+pub fn external(values: &[&str], at: &str) -> Value {
     let item = |value: &&str| json!({ "metricName": "any", "metricLabels": {}, "timestamp": at, "value": value });
     let items: Vec<Value> = values.iter().map(item).collect();
     json!({
         "kind": "ExternalMetricValueList", "apiVersion": "external.metrics.k8s.io/v1beta1", "metadata": {}, "items": items,
     })
-}
-
-/// The names of the pods whose label `app` is `app`.
-pub(crate) fn pods(cluster: &Cluster, space: &str, app: &str) -> Vec<String> {
-    let selector = format!("app={app}");
-    let names = ["-n", space, "get", "pods", "-l", &selector, "-o", "jsonpath={.items[*].metadata.name}"];
-    cluster.kubectl(&names).expect("a list").split_whitespace().map(ToOwned::to_owned).collect()
 }
