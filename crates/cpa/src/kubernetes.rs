@@ -168,3 +168,44 @@ fn group(state: &InstanceState, sample: Option<Sample>, starting: Option<&Kubern
     };
     if ignored { Group::Ignored } else { Group::Counts }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_millis(second * 1000)
+    }
+
+    #[test]
+    fn pods_are_grouped_as_hpa_does() {
+        let wanted = KubernetesMetrics {
+            specs: Vec::new(),
+            required: false,
+            cpu_initialization_period: Duration::from_secs(300),
+            initial_readiness_delay: Duration::from_secs(30),
+        };
+        let sample = |second| Some(Sample { value: 1, at: at(second), window: Duration::from_secs(10) });
+        // In a phase, ready or not since when, and started at 0; looked at when.
+        let state = |phase, readiness, since| InstanceState::new(phase, readiness, at(since)).with_started(Some(at(0)));
+        let running = |readiness, since| state(Phase::Running, readiness, since);
+        let (ready, unready) = (Readiness::Ready, Readiness::NotReady);
+        let cases = [
+            ("failed", state(Phase::Failed, ready, 5), sample(100), true, 100, Group::Gone),
+            ("on its way out", running(ready, 5).with_terminating(true), sample(100), true, 100, Group::Gone),
+            ("pending", state(Phase::Pending, unready, 5), sample(100), false, 100, Group::Ignored),
+            ("not measured", running(ready, 5), None, true, 100, Group::Missing),
+            ("ready", running(ready, 5), sample(100), true, 100, Group::Counts),
+            ("not ready, of memory", running(unready, 5), sample(100), false, 100, Group::Counts),
+            ("not ready, and starting", running(unready, 5), sample(100), true, 100, Group::Ignored),
+            ("measured before it was ready", running(ready, 95), sample(100), true, 100, Group::Ignored),
+            ("never ready", running(unready, 20), sample(400), true, 400, Group::Ignored),
+            ("ready once", running(unready, 40), sample(400), true, 400, Group::Counts),
+            ("nobody says", running(Readiness::Unreported, 0), sample(400), true, 400, Group::Ignored),
+            ("not started", running(ready, 5).with_started(None), sample(400), true, 400, Group::Ignored),
+        ];
+        for (name, state, sample, is_cpu, now, want) in cases {
+            assert_eq!(group(&state, sample, is_cpu.then_some(&wanted), at(now)), want, "{name}");
+        }
+    }
+}

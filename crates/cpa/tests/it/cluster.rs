@@ -7,6 +7,7 @@ use serde_json::json;
 use setpoint_cpa::{Config, CustomPodAutoscaler, RunType, Setup};
 use setpoint_kube::ScaleHandler;
 use setpoint_testkit::cluster::{Cluster, ClusterOptions};
+use setpoint_testkit::metrics_apis::{MetricsApis, pod_metrics};
 
 use crate::{has_python, sh, target, tutorial};
 
@@ -22,7 +23,8 @@ async fn the_tutorial_from_its_label_to_its_pods() {
     let handler = Arc::new(ScaleHandler::new(client));
     let scaler = |config: &serde_json::Value| {
         let config = Config::read(config).unwrap_or_else(|error| panic!("{error}"));
-        let setup = Setup::new(target(), Arc::<ScaleHandler>::clone(&handler));
+        let mut setup = Setup::new(target(), Arc::<ScaleHandler>::clone(&handler));
+        setup.sources = handler.sources().expect("a client");
         CustomPodAutoscaler::new(&config, setup).expect("it can be run")
     };
     let replicas = || {
@@ -55,4 +57,24 @@ async fn the_tutorial_from_its_label_to_its_pods() {
     let cycle = per_pod.scale(RunType::Scaler).await.expect("a cycle");
     assert!(cycle.metrics.iter().all(|metric| metric.resource.starts_with("hello-kubernetes-")), "{:?}", cycle.metrics);
     assert_eq!((cycle.written, replicas().as_str()), (Some((3, 4)), "4"));
+
+    // And what the cluster's own metrics API says of them: so many replicas as pods use 200 thousandths of a core.
+    let apis = MetricsApis::of(&cluster);
+    let measured = cluster.pods("default", "hello-kubernetes")[..2].to_vec();
+    apis.answered_by("default", move |group, wanted, _| {
+        (group == "metrics.k8s.io" && wanted == ["pods"]).then(|| pod_metrics("default", &measured, "200m"))
+    });
+    let metric = "import json, sys; told = json.load(sys.stdin)['kubernetesMetrics'][0]['resource']; \
+                  print(sum(pod['Value'] == 200 for pod in told['pod_metrics_info'].values()) * told['ready_pod_count'], end='')";
+    let evaluate =
+        "import json, sys; print(json.dumps({'targetReplicas': int(json.load(sys.stdin)['metrics'][0]['value'])}))";
+    let cpu = json!({ "type": "Resource", "resource": { "name": "cpu", "target": { "type": "AverageValue" } } });
+    let measured = scaler(&json!({
+        "kubernetesMetricSpecs": [cpu], "requireKubernetesMetrics": true, "runMode": "per-resource",
+        "metric": program(metric), "evaluate": program(evaluate), "maxReplicas": 5,
+    }));
+    // Both were ready for longer than they were measured.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let cycle = measured.scale(RunType::ApiDryRun).await.expect("a cycle");
+    assert_eq!((cycle.answer, cycle.decision.desired), (4, 4), "two that count, measured twice 200");
 }
