@@ -14,9 +14,9 @@ use setpoint::Span;
 use setpoint_kube::{Controller, Kind};
 use setpoint_runtime::Engine;
 use setpoint_testkit::cluster::{Cluster, ClusterOptions, workload};
+use setpoint_testkit::metrics_apis::{MetricsApis, custom, external, now, pod_metrics};
 use tokio::runtime::Handle;
 
-use crate::apis::{Apis, custom, external, pod_metrics};
 use crate::install;
 use crate::running::Running;
 
@@ -179,22 +179,22 @@ impl Looks {
         Ok(names)
     }
 
-    fn answer(&self, parts: &[&str], query: &str) -> Option<Value> {
+    fn answer(&self, group: &str, wanted: &[&str], query: &str) -> Option<Value> {
         let asks = |label: &str| SIDES.into_iter().find(|side| query.contains(&format!("{label}{side}")));
-        match *parts {
-            ["metrics.k8s.io", _, "namespaces", SPACE, "pods"] => {
+        match (group, wanted) {
+            ("metrics.k8s.io", ["pods"]) => {
                 let (pods, each) = self.samples("cpu", asks("labelSelector=app%3Dcpu-")?)?;
                 Some(pod_metrics(SPACE, &pods, &format!("{each}m")))
             }
-            ["custom.metrics.k8s.io", _, "namespaces", SPACE, "pods", "*", "depth"] => {
+            ("custom.metrics.k8s.io", ["pods", "*", "depth"]) => {
                 let (pods, each) = self.samples("depth", asks("labelSelector=app%3Ddepth-")?)?;
                 Some(custom(SPACE, "Pod", &pods, &each.to_string()))
             }
-            ["external.metrics.k8s.io", _, "namespaces", SPACE, "jobs"] => {
+            ("external.metrics.k8s.io", ["jobs"]) => {
                 let side = asks("labelSelector=side%3D")?;
                 let count = self.runtime.block_on(self.count("queue", side));
                 let count = count.inspect_err(|error| eprintln!("queue-{side} is not seen: {error}")).ok()?;
-                Some(external(&[&self.next("queue", side, count)?.load.to_string()]))
+                Some(external(&[&self.next("queue", side, count)?.load.to_string()], &now()))
             }
             _ => None,
         }
@@ -241,9 +241,10 @@ async fn kubernetes_own_controller_and_this_one_make_the_same_moves_at_the_same_
             cluster.apply(SPACE, &manifest.replace("image: none", "image: none, resources: {requests: {cpu: 100m}}"));
         }
     }
-    let apis = Apis::serve(&cluster, SPACE, {
+    let apis = MetricsApis::of(&cluster);
+    apis.answered_by(SPACE, {
         let looks = Arc::clone(&looks);
-        move |parts, query| looks.answer(parts, query)
+        move |group, wanted, query| looks.answer(group, wanted, query)
     });
     for pair in &looks.pairs {
         cluster.apply(SPACE, &manifest(pair, "theirs").to_string());
