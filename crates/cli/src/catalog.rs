@@ -43,6 +43,23 @@ impl LoadedPolicy {
     }
 }
 
+/// A group, ready to run, and the document that errors about it point into.
+pub(crate) struct LoadedGroup {
+    group: ScalingGroup,
+    document: Document,
+}
+
+impl LoadedGroup {
+    pub(crate) const fn group(&self) -> &ScalingGroup {
+        &self.group
+    }
+
+    /// An error about a field of the group, with its place in the file.
+    pub(crate) fn error(&self, error: &ConfigError) -> BadInput {
+        self.document.error(error)
+    }
+}
+
 /// The policies of `examples/policies/` by name, and what they say.
 macro_rules! examples {
     ($($name:literal),+ $(,)?) => {
@@ -139,7 +156,15 @@ impl Catalog {
         self.policy(document, beside(path))
     }
 
-    /// The group that `document`, the file at `path`, holds.
+    /// The group that `document`, the file at `path`, holds, with the plugins its members name by file.
+    pub(crate) fn load_group(&mut self, document: Document, path: &Path) -> Result<LoadedGroup, BadInput> {
+        match self.read_group(&document, path) {
+            Ok(group) => Ok(LoadedGroup { group, document }),
+            Err(error) => Err(document.error(&error)),
+        }
+    }
+
+    /// The group that `document`, the file at `path`, holds, and where it is at odds with itself.
     pub(crate) fn read_group(&mut self, document: &Document, path: &Path) -> Result<ScalingGroup, ConfigError> {
         let mut group = ScalingGroup::from_value(document.value())?;
         let read = beside(path);

@@ -190,6 +190,10 @@ const SIMULATE_EXAMPLES: &str = "Examples:
       Yours beside one of each school of algorithms.
   setpoint simulate --scenario service.yaml --json | jq '.runs[].summary'
 
+  setpoint simulate --policy group.yaml --scenario service.yaml
+      A ScalingGroup: its members meet the same requests, each with its own service, which the
+      scenario's `members` tells by their names.
+
 A policy's metrics are found by name: utilization, queue, p95, p99, rate, inflight, and cpu, which
 is the utilization. Others, as memory or an External metric of a HorizontalPodAutoscaler manifest,
 are to be named in the scenario: `spec: { readings: { my_queue: inflight } }`.";
@@ -197,7 +201,7 @@ are to be named in the scenario: `spec: { readings: { my_queue: inflight } }`.";
 #[derive(Debug, Args)]
 #[command(after_help = SIMULATE_EXAMPLES)]
 pub(crate) struct SimulateArguments {
-    /// A policy to try; repeat it to compare [default: four built-in ones]
+    /// A policy or a ScalingGroup to try; repeat it to compare [default: four built-in ones]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) policy: Vec<PathBuf>,
     /// Set a policy of each school of algorithms beside them: HPA, Knative, Nomad, Watermark, AIBrix and this library's

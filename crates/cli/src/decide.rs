@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &DecideArguments) -> Result<(), BadInput> {
     let mut catalog = Catalog::new(&arguments.plugins)?;
     let document = Document::open(&arguments.policy)?;
     if ScalingGroup::is_one(document.value()) {
-        return group::run(arguments, &mut catalog, &document);
+        return group::run(arguments, &mut catalog, document);
     }
     let loaded = catalog.load_policy(document, &arguments.policy)?;
     let metrics = &loaded.policy().spec.metrics;

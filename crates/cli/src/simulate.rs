@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use setpoint::{ConfigError, Registry};
-use setpoint_sim::{Comparison, Load, Run, Scenario, ScenarioRecord, simulate};
+use setpoint::{Registry, ScalingGroup};
+use setpoint_sim::{Comparison, Load, Run, Scenario, ScenarioRecord, simulate, simulate_group};
 
-use crate::catalog::{Catalog, LoadedPolicy};
+use crate::catalog::{Catalog, LoadedGroup, LoadedPolicy};
 use crate::cli::SimulateArguments;
 use crate::document::Document;
 use crate::error::BadInput;
@@ -19,17 +19,17 @@ pub(crate) fn run(arguments: &SimulateArguments) -> Result<(), BadInput> {
     let (scenario, load) = scenario(arguments)?;
     let seed = arguments.seed.unwrap_or_else(|| scenario.seed());
     let mut catalog = Catalog::new(&arguments.plugins)?;
-    let mut policies: Vec<_> =
-        arguments.policy.iter().map(|path| catalog.open_policy(path)).collect::<Result<_, _>>()?;
+    let mut entrants: Vec<Entrant> =
+        arguments.policy.iter().map(|path| Entrant::open(&mut catalog, path)).collect::<Result<_, _>>()?;
     if arguments.compare {
-        policies.extend(catalog.schools()?);
-    } else if policies.is_empty() {
-        policies = catalog.builtin_policies()?;
+        entrants.extend(catalog.schools()?.into_iter().map(Entrant::Policy));
+    } else if entrants.is_empty() {
+        entrants = catalog.builtin_policies()?.into_iter().map(Entrant::Policy).collect();
     }
     let silent = arguments.quiet || arguments.json;
     let comparison = Comparison {
         scenario: ScenarioRecord::new(&scenario, &load, seed),
-        runs: compare(&scenario, &load, seed, &policies, catalog.registry(), silent)?,
+        runs: compare(&scenario, &load, seed, &entrants, catalog.registry(), silent)?,
     };
     if let Some(path) = &arguments.report {
         output::replace(path, report::html(&comparison).as_bytes())?;
@@ -44,6 +44,41 @@ pub(crate) fn run(arguments: &SimulateArguments) -> Result<(), BadInput> {
         }
     }
     Ok(())
+}
+
+/// What is tried beside others.
+enum Entrant {
+    Policy(LoadedPolicy),
+    Group(LoadedGroup),
+}
+
+impl Entrant {
+    /// What the file at `path` holds.
+    fn open(catalog: &mut Catalog, path: &Path) -> Result<Self, BadInput> {
+        let document = Document::open(path)?;
+        if ScalingGroup::is_one(document.value()) {
+            return catalog.load_group(document, path).map(Self::Group);
+        }
+        catalog.load_policy(document, path).map(Self::Policy)
+    }
+
+    /// A run of a policy, or one for each member of a group.
+    fn simulate(
+        &self,
+        scenario: &Scenario,
+        load: &Load,
+        seed: u64,
+        registry: &Registry,
+        progress: impl FnMut(f64),
+    ) -> Result<Vec<Run>, BadInput> {
+        match self {
+            Self::Policy(loaded) => simulate(scenario, load, seed, loaded.policy(), registry, progress)
+                .map(|run| vec![run])
+                .map_err(|error| loaded.error(&error)),
+            Self::Group(loaded) => simulate_group(scenario, load, seed, loaded.group(), registry, progress)
+                .map_err(|error| loaded.error(&error)),
+        }
+    }
 }
 
 fn scenario(arguments: &SimulateArguments) -> Result<(Scenario, Load), BadInput> {
@@ -68,27 +103,26 @@ pub(crate) fn scenario_of_trace(path: &Path) -> Result<(Scenario, Load), BadInpu
     Ok((scenario, load))
 }
 
-/// Runs every policy over the same load, as many at a time as there are processors.
+/// Runs every policy and every group over the same load, as many at a time as there are processors.
 fn compare(
     scenario: &Scenario,
     load: &Load,
     seed: u64,
-    policies: &[LoadedPolicy],
+    entrants: &[Entrant],
     registry: &Registry,
     silent: bool,
 ) -> Result<Vec<Run>, BadInput> {
-    let progress = Progress::new("simulating", policies.len(), silent);
+    let progress = Progress::new("simulating", entrants.len(), silent);
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut done: Vec<(usize, Result<Run, ConfigError>)> = Vec::new();
+        let mut done: Vec<(usize, Result<Vec<Run>, BadInput>)> = Vec::new();
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(loaded) = policies.get(index) else { return done };
-            let run = simulate(scenario, load, seed, loaded.policy(), registry, |part| progress.set(index, part));
-            done.push((index, run));
+            let Some(entrant) = entrants.get(index) else { return done };
+            done.push((index, entrant.simulate(scenario, load, seed, registry, |part| progress.set(index, part))));
         }
     };
-    let workers = thread::available_parallelism().map_or(1, usize::from).min(policies.len());
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(entrants.len());
     let mut runs = thread::scope(|scope| {
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
         let finished = workers.into_iter().flat_map(|worker| match worker.join() {
@@ -98,5 +132,6 @@ fn compare(
         finished.collect::<Vec<_>>()
     });
     runs.sort_by_key(|(index, _)| *index);
-    runs.into_iter().map(|(index, run)| run.map_err(|error| policies[index].error(&error))).collect()
+    let runs: Result<Vec<Vec<Run>>, BadInput> = runs.into_iter().map(|(_, runs)| runs).collect();
+    Ok(runs?.concat())
 }

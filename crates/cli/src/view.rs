@@ -7,6 +7,18 @@ pub(crate) mod terminal;
 mod testing;
 mod verdict;
 
+use std::borrow::Cow;
+
+use setpoint_sim::Run;
+
+/// What a run is called: after its policy, or its group and the member.
+fn name(run: &Run) -> Cow<'_, str> {
+    match &run.member {
+        None => Cow::Borrowed(&run.policy),
+        Some(member) => Cow::Owned(format!("{}/{}", run.policy, member.name)),
+    }
+}
+
 /// A time of a run as a clock shows it: `14:05`, with seconds where they matter, with days in a long run.
 fn clock(seconds: f64, with_seconds: bool) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a run has at most 400 days")]

@@ -45,7 +45,7 @@ mod service;
 mod testing;
 mod units;
 
-pub use compare::{Comparison, DecisionRecord, Run, ScenarioRecord, simulate};
+pub use compare::{Comparison, DecisionRecord, Member, Run, ScenarioRecord, simulate, simulate_group};
 pub use load::{Load, LoadError, Request, Requests, Trace, TraceError};
 pub use readings::{Source, UnknownSource};
 pub use run::{Tick, run};

@@ -8,6 +8,7 @@ mod work;
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use arrivals::{Request, Requests};
@@ -31,7 +32,7 @@ pub struct Load {
 #[derive(Debug, Clone)]
 enum Requested {
     Rate { profile: Profile, arrivals: Arrivals, work: Work },
-    Tokens { requests: Vec<TokenRequest>, cost: TokenCost },
+    Tokens { requests: Arc<[TokenRequest]>, cost: TokenCost },
 }
 
 /// A load that cannot be replayed.
@@ -103,7 +104,7 @@ impl Load {
             Rows::Tokens(mut requests) => {
                 requests.truncate(requests.partition_point(|request| request.at < duration));
                 let cost = spec.service.tokens.clone();
-                Ok(Self { source: Requested::Tokens { requests, cost }, duration })
+                Ok(Self { source: Requested::Tokens { requests: requests.into(), cost }, duration })
             }
         }
     }
@@ -116,6 +117,20 @@ impl Load {
         let spec = scenario.spec();
         let work = Work::new(&spec.service.time);
         Ok(Self { source: Requested::Rate { profile, arrivals: spec.arrivals, work }, duration })
+    }
+
+    /// The same requests, served as `scenario` has it.
+    pub(crate) fn served_by(&self, scenario: &Scenario) -> Self {
+        let service = &scenario.spec().service;
+        let source = match &self.source {
+            Requested::Rate { profile, arrivals, .. } => {
+                Requested::Rate { profile: profile.clone(), arrivals: *arrivals, work: Work::new(&service.time) }
+            }
+            Requested::Tokens { requests, .. } => {
+                Requested::Tokens { requests: Arc::clone(requests), cost: service.tokens.clone() }
+            }
+        };
+        Self { source, duration: self.duration }
     }
 
     /// How long the simulated time is.

@@ -25,7 +25,12 @@ pub struct Tick<'a> {
     service: &'a Service<'a>,
 }
 
-impl Tick<'_> {
+impl<'a> Tick<'a> {
+    fn of(service: &'a Service<'a>, now: Duration) -> Self {
+        let (current, ready, starting) = (service.current(), service.ready(), service.starting());
+        Self { now, current, ready, starting, service }
+    }
+
     /// What monitoring shows.
     pub fn reading(&self, source: Source) -> Reading<'static> {
         self.service.reading(source)
@@ -50,18 +55,34 @@ pub fn run(
     seed: u64,
     interval: Period,
     mut decide: impl FnMut(&Tick<'_>) -> u32,
-    mut progress: impl FnMut(f64),
+    progress: impl FnMut(f64),
 ) -> Report {
-    let mut service = Service::new(scenario, load, seed);
-    let (end, interval) = (load.duration(), interval.duration());
+    let services = vec![Service::new(scenario, load, seed)];
+    let decide = |ticks: &[Tick<'_>]| ticks.iter().map(&mut decide).collect();
+    let mut reports = in_lockstep(services, load.duration(), interval, decide, progress);
+    reports.pop().expect("a report a service")
+}
+
+/// Let time pass for all `services` alike until `end`: at each interval all of them are seen, and only
+/// then is any of them scaled. `decide` gives a count for each, in their order.
+pub(crate) fn in_lockstep(
+    mut services: Vec<Service<'_>>,
+    end: Duration,
+    interval: Period,
+    mut decide: impl FnMut(&[Tick<'_>]) -> Vec<u32>,
+    mut progress: impl FnMut(f64),
+) -> Vec<Report> {
+    let interval = interval.duration();
     let mut now = interval;
     let mut told = 0;
     while now <= end {
-        service.advance_to(now);
-        let (current, ready, starting) = (service.current(), service.ready(), service.starting());
-        let replicas = decide(&Tick { now, current, ready, starting, service: &service });
-        if replicas != current {
-            service.scale_to(replicas);
+        services.iter_mut().for_each(|service| service.advance_to(now));
+        let tick = |service| Tick::of(service, now);
+        let counts = decide(&services.iter().map(tick).collect::<Vec<_>>());
+        for (service, replicas) in services.iter_mut().zip(counts) {
+            if replicas != service.current() {
+                service.scale_to(replicas);
+            }
         }
         let percent = now.as_micros() * 100 / end.as_micros();
         if percent > told {
@@ -70,11 +91,11 @@ pub fn run(
         }
         now += interval;
     }
-    let report = service.finish();
+    let reports = services.into_iter().map(Service::finish).collect();
     if told < 100 {
         progress(1.0);
     }
-    report
+    reports
 }
 
 #[cfg(test)]

@@ -18,6 +18,15 @@
 //!
 //! Only `spec.load` must be there, and `spec.duration` unless the load is a trace. Every default
 //! stands beside its field.
+//!
+//! The members of a group all meet this load, each with a service of its own: this one, but for what
+//! `spec.members` says of it by its name.
+//!
+//! ```yaml
+//!   members:
+//!     prefill: { service: { time: { mean: 200ms }, concurrency: 2 } }
+//!     decode: { readings: { kv: utilization } }
+//! ```
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,6 +41,9 @@ use crate::units::{Concurrency, Period, QueueLimit, ReplicaCount, Seed, Span, Va
 
 mod builtin;
 mod check;
+mod member;
+
+use member::MemberSpec;
 
 /// A checked scenario: every value in range, every pair of values consistent.
 ///
@@ -109,6 +121,10 @@ pub(crate) struct Spec {
     /// What is promised to the user of the service.
     #[serde(default)]
     pub(crate) slo: Slo,
+    /// What serves each member of a group, by its name; a member that isn't here is refused. Default: each is served as
+    /// `service` and `replicas` say.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) members: BTreeMap<String, MemberSpec>,
 }
 
 fn default_seed() -> Seed {
@@ -385,6 +401,7 @@ impl Spec {
             metrics: MetricSpec::default(),
             readings: BTreeMap::new(),
             slo: Slo::default(),
+            members: BTreeMap::new(),
         }
     }
 }

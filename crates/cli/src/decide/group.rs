@@ -40,12 +40,12 @@ struct MemberDecided<'a> {
     decided: Decided<'a>,
 }
 
-pub(super) fn run(arguments: &DecideArguments, catalog: &mut Catalog, document: &Document) -> Result<(), BadInput> {
-    let group_document = catalog.read_group(document, &arguments.policy).map_err(|error| document.error(&error))?;
-    let members = &group_document.spec.members;
+pub(super) fn run(arguments: &DecideArguments, catalog: &mut Catalog, document: Document) -> Result<(), BadInput> {
+    let loaded = catalog.load_group(document, &arguments.policy)?;
+    let members = &loaded.group().spec.members;
     let mut manager = AlgorithmManager::with_registry(catalog.registry().clone());
     let mut group =
-        Group::new(&group_document.spec, &mut manager).map_err(|error| document.error(&error.under("spec")))?;
+        Group::new(&loaded.group().spec, &mut manager).map_err(|error| loaded.error(&error.under("spec")))?;
     if let Some((path, state)) = stored(arguments.state.as_deref())? {
         group.restore(&mut manager, &state).map_err(|error| BadInput::at(path.display(), error))?;
     }

@@ -3,6 +3,8 @@
 mod decisions;
 mod svg;
 
+use std::borrow::Cow;
+
 use askama::Template;
 use serde::Serialize;
 use setpoint_sim::{Comparison, Run, Samples};
@@ -10,7 +12,7 @@ use setpoint_sim::{Comparison, Run, Samples};
 use self::decisions::Row;
 use self::svg::{Chart, Line};
 use super::scores::{COLUMNS, Cell, Column};
-use super::{latency, length, plain, verdict};
+use super::{latency, length, name, plain, verdict};
 
 /// Okabe and Ito's colours, told apart by nearly everyone, in the order of their contrast on white and black; then darker
 /// and lighter ones of the same hues.
@@ -39,7 +41,7 @@ struct Page<'a> {
 }
 
 struct PolicyRow<'a> {
-    name: &'a str,
+    name: Cow<'a, str>,
     colour: &'static str,
     best: bool,
     shown: bool,
@@ -57,7 +59,7 @@ struct Data<'a> {
 
 #[derive(Serialize)]
 struct PolicyData<'a> {
-    name: &'a str,
+    name: Cow<'a, str>,
     colour: &'static str,
     replicas: &'a [f64],
     p99: &'a [Option<f64>],
@@ -86,7 +88,7 @@ pub(crate) fn html(comparison: &Comparison) -> String {
             .zip(rows)
             .enumerate()
             .map(|(index, (run, rows))| PolicyData {
-                name: &run.policy,
+                name: name(run),
                 colour: colour(index),
                 replicas: &run.samples.replicas,
                 p99: &run.samples.p99_latency_ms,
@@ -124,13 +126,13 @@ fn colour(index: usize) -> &'static str {
 fn policy_rows<'a>(comparison: &'a Comparison, rows: &[Vec<Row<'_>>]) -> Vec<PolicyRow<'a>> {
     let best = verdict::best(comparison);
     let shown = verdict::first(comparison, SHOWN);
-    let several = comparison.runs.len() > 1;
+    let several = best.as_ref().is_some_and(|best| best.len() < comparison.runs.len());
     let row = |(index, run): (usize, &'a Run)| {
         let scalings: Vec<String> = rows[index].iter().filter(|row| row.scales()).map(Row::sentence).collect();
         PolicyRow {
-            name: &run.policy,
+            name: name(run),
             colour: colour(index),
-            best: several && best == Some(index),
+            best: several && best.as_ref().is_some_and(|best| best.contains(&index)),
             shown: shown.contains(&index),
             cells: COLUMNS.iter().map(|column| column.cell(run, comparison)).collect(),
             more: scalings.len().saturating_sub(LISTED),

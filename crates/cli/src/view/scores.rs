@@ -103,18 +103,21 @@ pub(super) const COLUMNS: [Column; 10] = [
 /// One score of one policy.
 pub(super) struct Cell {
     pub(super) text: String,
-    /// Whether no other policy has a better one.
+    /// Whether nobody it is compared with has a better one.
     pub(super) best: bool,
 }
 
 impl Column {
-    /// This score of `run`, and whether it is the best of `comparison`.
+    /// This score of `run`, and whether it is the best of `comparison`: policies are compared with policies, and a member of
+    /// a group with those of its name in others.
     pub(super) fn cell(&self, run: &Run, comparison: &Comparison) -> Cell {
         let value = |run: &Run| (self.value)(&run.summary);
-        let least = comparison.runs.iter().filter_map(value).min_by(f64::total_cmp);
+        let member = |run: &Run| run.member.as_ref().map(|member| member.name.clone());
+        let peers: Vec<&Run> = comparison.runs.iter().filter(|peer| member(peer) == member(run)).collect();
+        let least = peers.iter().filter_map(|peer| value(peer)).min_by(f64::total_cmp);
         let text = value(run).map_or_else(|| "–".to_owned(), self.show);
         // As shown: of two that read alike, neither is better.
         let as_good = value(run).is_some() && least.map(self.show).as_ref() == Some(&text);
-        Cell { best: self.lower_is_better && comparison.runs.len() > 1 && as_good, text }
+        Cell { best: self.lower_is_better && peers.len() > 1 && as_good, text }
     }
 }

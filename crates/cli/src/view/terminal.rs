@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use setpoint_sim::Comparison;
 
 use super::scores::{COLUMNS, Cell, Column};
-use super::{clock, latency, length, plain, verdict};
+use super::{clock, latency, length, name, plain, verdict};
 
 const BEST: Style = AnsiColor::Green.on_default().bold();
 const LATE: Style = AnsiColor::Red.on_default();
@@ -48,7 +48,7 @@ pub(crate) fn render(comparison: &Comparison, width: u16) -> String {
 
 /// Policies as rows; as many columns as there is room for.
 fn table(comparison: &Comparison, room: usize, text: &mut String) {
-    let name = comparison.runs.iter().map(|run| cut(&run.policy, NAME).chars().count()).max().unwrap_or(0).max(6);
+    let longest = comparison.runs.iter().map(|run| cut(&name(run), NAME).chars().count()).max().unwrap_or(0).max(6);
     let mut columns: Vec<(&Column, Vec<Cell>, usize)> = COLUMNS
         .iter()
         .map(|column| {
@@ -57,17 +57,17 @@ fn table(comparison: &Comparison, room: usize, text: &mut String) {
             (column, cells, width)
         })
         .collect();
-    while name + columns.iter().map(|(_, _, width)| width + 2).sum::<usize>() > room {
+    while longest + columns.iter().map(|(_, _, width)| width + 2).sum::<usize>() > room {
         let Some(last) = columns.iter().map(|(column, ..)| column.rank).max().filter(|&rank| rank > 0) else { break };
         columns.retain(|(column, ..)| column.rank < last);
     }
-    let _ = write!(text, "{DIM}{:<name$}", "policy");
+    let _ = write!(text, "{DIM}{:<longest$}", "policy");
     for (column, _, width) in &columns {
         let _ = write!(text, "  {:>width$}", column.title);
     }
     let _ = writeln!(text, "{DIM:#}");
     for (row, run) in comparison.runs.iter().enumerate() {
-        let _ = write!(text, "{:<name$}", cut(&run.policy, NAME));
+        let _ = write!(text, "{:<longest$}", cut(&name(run), NAME));
         for (_, cells, width) in &columns {
             let Cell { text: cell, best } = &cells[row];
             let style = if *best { BEST } else { Style::new() };
@@ -97,7 +97,7 @@ fn charts(comparison: &Comparison, width: usize, duration: f64, text: &mut Strin
     for (run, replicas) in comparison.runs.iter().zip(&replicas) {
         let p99: Vec<f64> = run.samples.p99_latency_ms.iter().map(|p99| p99.unwrap_or(0.0)).collect();
         let late: Vec<bool> = squeeze(&p99, columns).iter().map(|&p99| p99 > promise).collect();
-        chart(&run.policy, rows, replicas, highest, &late, text);
+        chart(&name(run), rows, replicas, highest, &late, text);
     }
     axis(columns, duration, text);
     let _ = writeln!(

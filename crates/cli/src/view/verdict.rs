@@ -1,5 +1,7 @@
 //! Which policy is best, in a sentence that the numbers carry.
 
+use std::ops::Range;
+
 use setpoint_sim::{Comparison, Run};
 
 use super::{latency, percent, plain};
@@ -7,55 +9,89 @@ use super::{latency, percent, plain};
 /// Policies within so much of the fewest broken promises count as equally good, and the cheapest of them wins.
 const AS_GOOD: f64 = 0.005;
 
-/// The run to recommend: the cheapest of those that break the promise about as rarely as any.
-pub(super) fn best(comparison: &Comparison) -> Option<usize> {
-    let broken = |run: &Run| run.summary.slo_violation_ratio;
-    let fewest = comparison.runs.iter().map(broken).min_by(f64::total_cmp)?;
-    let good = comparison.runs.iter().enumerate().filter(|(_, run)| broken(run) <= fewest + AS_GOOD);
-    let cost = |run: &Run| run.summary.replica_seconds;
-    good.min_by(|(_, one), (_, other)| cost(one).total_cmp(&cost(other))).map(|(index, _)| index)
+/// A policy, or a group with all its members.
+struct Entrant<'a> {
+    name: &'a str,
+    /// The places of its runs.
+    runs: Range<usize>,
+    /// The part of the requests for which the promise was broken. All members of a group meet the same.
+    broken: f64,
+    /// In replica seconds.
+    cost: f64,
+    mean_replicas: f64,
 }
 
-/// The best `count` of the runs: the one to recommend, then those that break the promise most rarely, the cheaper first.
+impl<'a> Entrant<'a> {
+    fn all(comparison: &'a Comparison) -> Vec<Self> {
+        let is_first = |run: &Run| run.member.as_ref().is_none_or(|member| member.index == 0);
+        let runs = &comparison.runs;
+        let starts: Vec<usize> = (0..runs.len()).filter(|&index| is_first(&runs[index])).collect();
+        let ends = starts.iter().skip(1).copied().chain([runs.len()]);
+        starts.iter().zip(ends).map(|(&start, end)| Self::new(&runs[start..end], start)).collect()
+    }
+
+    fn new(runs: &'a [Run], start: usize) -> Self {
+        let sum = |value: fn(&Run) -> f64| runs.iter().map(value).sum::<f64>();
+        Self {
+            name: &runs[0].policy,
+            runs: start..start + runs.len(),
+            broken: sum(|run| run.summary.slo_violation_ratio) / runs.len() as f64,
+            cost: sum(|run| run.summary.replica_seconds),
+            mean_replicas: sum(|run| run.summary.mean_replicas),
+        }
+    }
+
+    /// The one to recommend: the cheapest of those that break the promise about as rarely as any.
+    fn best(entrants: &[Self]) -> Option<usize> {
+        let fewest = entrants.iter().map(|entrant| entrant.broken).min_by(f64::total_cmp)?;
+        let good = entrants.iter().enumerate().filter(|(_, entrant)| entrant.broken <= fewest + AS_GOOD);
+        good.min_by(|(_, one), (_, other)| one.cost.total_cmp(&other.cost)).map(|(index, _)| index)
+    }
+}
+
+/// The runs to recommend: a policy's, or those of all members of a group.
+pub(super) fn best(comparison: &Comparison) -> Option<Range<usize>> {
+    let entrants = Entrant::all(comparison);
+    Entrant::best(&entrants).map(|best| entrants[best].runs.clone())
+}
+
+/// The best `count` of the runs: those to recommend, then those that break the promise most rarely, the cheaper first.
 pub(super) fn first(comparison: &Comparison, count: usize) -> Vec<usize> {
-    let best = best(comparison);
-    let mut order: Vec<usize> = (0..comparison.runs.len()).collect();
-    let rank = |&index: &usize| {
-        let summary = &comparison.runs[index].summary;
-        (best != Some(index), summary.slo_violation_ratio, summary.replica_seconds)
-    };
-    order.sort_by(|one, other| {
-        let (one, other) = (rank(one), rank(other));
-        one.0.cmp(&other.0).then(one.1.total_cmp(&other.1)).then(one.2.total_cmp(&other.2))
+    let entrants = Entrant::all(comparison);
+    let best = Entrant::best(&entrants);
+    let mut order: Vec<(usize, &Entrant<'_>)> = entrants.iter().enumerate().collect();
+    order.sort_by(|(index, one), (place, other)| {
+        let is_other = (best != Some(*index)).cmp(&(best != Some(*place)));
+        is_other.then(one.broken.total_cmp(&other.broken)).then(one.cost.total_cmp(&other.cost))
     });
-    order.truncate(count);
-    order
+    order.into_iter().flat_map(|(_, entrant)| entrant.runs.clone()).take(count).collect()
 }
 
 /// What to make of the comparison.
 pub(super) fn sentence(comparison: &Comparison) -> String {
-    let Some(best) = best(comparison).map(|index| &comparison.runs[index]) else {
+    let entrants = Entrant::all(comparison);
+    let Some(best) = Entrant::best(&entrants).map(|index| &entrants[index]) else {
         return "No policy was tried.".to_owned();
     };
-    if best.summary.requests == 0 {
+    if comparison.runs[best.runs.start].summary.requests == 0 {
         return "The load held no requests: there is nothing to compare.".to_owned();
     }
     #[expect(clippy::cast_precision_loss, reason = "a promise is far below 2^53 ms")]
     let promise = latency(comparison.scenario.slo_latency_ms as f64);
+    let serves = if best.runs.len() > 1 { "'s members serve" } else { " serves" };
     let mut text = format!(
-        "{} serves {} of requests within {promise}, with {} replicas on average.",
-        best.policy,
-        percent(1.0 - best.summary.slo_violation_ratio),
-        plain(best.summary.mean_replicas),
+        "{}{serves} {} of requests within {promise}, with {} replicas on average.",
+        best.name,
+        percent(1.0 - best.broken),
+        plain(best.mean_replicas),
     );
-    let cost = |run: &Run| run.summary.replica_seconds;
-    let cheapest = comparison.runs.iter().min_by(|one, other| cost(one).total_cmp(&cost(other)));
-    if let Some(cheapest) = cheapest.filter(|cheapest| cost(cheapest) < cost(best)) {
-        let saved = percent(1.0 - cost(cheapest) / cost(best));
-        let (theirs, ours) = (cheapest.summary.slo_violation_ratio, best.summary.slo_violation_ratio);
-        text += &format!(" {} costs {saved} less and breaks the promise for {}", cheapest.policy, percent(theirs));
+    let cheapest = entrants.iter().min_by(|one, other| one.cost.total_cmp(&other.cost));
+    if let Some(cheapest) = cheapest.filter(|cheapest| cheapest.cost < best.cost) {
+        let saved = percent(1.0 - cheapest.cost / best.cost);
+        let (theirs, ours) = (cheapest.broken, best.broken);
+        text += &format!(" {} costs {saved} less and breaks the promise for {}", cheapest.name, percent(theirs));
         text += &if ours > 0.0 { format!(", {} times as often.", plain(theirs / ours)) } else { ".".to_owned() };
-    } else if comparison.runs.len() > 1 {
+    } else if entrants.len() > 1 {
         text += " It is also the cheapest.";
     }
     text
@@ -94,6 +130,23 @@ mod tests {
             assert!(sentence.starts_with(&format!("{want} serves ")), "{name}: {sentence}");
             assert!(sentence.ends_with(words), "{name}: {sentence}");
         }
+    }
+
+    #[test]
+    fn a_group_is_judged_by_all_its_members() {
+        let mut comparison = comparison(&["chat", "chat", "wide", "wide"], 2.0);
+        // Share of broken promises and cost of each member: together, the second group is as good and cheaper.
+        let members = [(0.0, 4.0), (0.02, 8.0), (0.01, 2.0), (0.01, 9.0)];
+        for (index, (run, (broken, cost))) in comparison.runs.iter_mut().zip(members).enumerate() {
+            let name = ["prefill", "decode"][index % 2].to_owned();
+            run.member = Some(setpoint_sim::Member { name, index: index % 2 });
+            run.summary.slo_violation_ratio = broken;
+            run.summary.mean_replicas = cost;
+            run.summary.replica_seconds = cost * 1200.0;
+        }
+        let want = "wide's members serve 99 % of requests within 2 s, with 11 replicas on average. It is also the cheapest.";
+        assert_eq!(sentence(&comparison), want);
+        assert_eq!((best(&comparison), first(&comparison, 3)), (Some(2..4), vec![2, 3, 0]));
     }
 
     #[test]

@@ -24,6 +24,7 @@ impl TryFrom<Document> for Scenario {
             return Err(ConfigError::new("metadata.name", problem));
         }
         spec(&document.spec)?;
+        document.spec.check_members(spec)?;
         Ok(Self(document))
     }
 }
