@@ -1,4 +1,4 @@
-//! `setpoint decide` of a ScalingGroup.
+//! A ScalingGroup, decided for and simulated.
 
 use serde_json::{Value, json};
 
@@ -106,7 +106,7 @@ fn its_schema_knows_the_names_that_a_member_s_policy_can_use() {
 }
 
 #[test]
-fn a_lint_looks_at_each_member_and_a_simulation_says_that_it_can_t() {
+fn a_lint_looks_at_each_member_and_a_conversion_says_that_it_can_t() {
     let folder = Folder::new();
     folder.write("chat.yaml", CHAT);
     let fine = folder.run(&["lint", "chat.yaml"]);
@@ -118,9 +118,101 @@ fn a_lint_looks_at_each_member_and_a_simulation_says_that_it_can_t() {
     let found = report["findings"].as_array().expect("a list").iter().map(|it| (&it["rule"], &it["field"]));
     let want = (&json!("nothing-to-decide"), &json!("spec.members[1].policy.maxReplicas"));
     assert!(found.clone().any(|it| it == want), "{report}");
-    for command in [&["simulate", "--policy", "chat.yaml"][..], &["convert", "chat.yaml"]] {
-        let ran = folder.run(command);
-        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{command:?}");
-        assert!(ran.err.contains("kind: a ScalingGroup is several policies, and here one is needed"), "{}", ran.err);
+    let ran = folder.run(&["convert", "chat.yaml"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert!(ran.err.contains("kind: a ScalingGroup is several policies, and here one is needed"), "{}", ran.err);
+}
+
+/// The two examples that belong together.
+const SCENARIO: &str = include_str!("../../../../examples/scenarios/prefill-decode.yaml");
+
+#[test]
+fn a_simulation_runs_all_members_in_lockstep_and_says_why() {
+    let folder = Folder::new();
+    folder.write("chat.yaml", CHAT);
+    folder.write("service.yaml", SCENARIO);
+    folder.write("alone.yaml", crate::CHAT);
+    let arguments = ["simulate", "--policy", "chat.yaml", "--policy", "alone.yaml", "--scenario", "service.yaml"];
+    let ran = folder.run(&[&arguments[..], &["--json", "--report", "chat.html"]].concat());
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let again = folder.run(&[&arguments[..], &["--json", "--report", "again.html"]].concat());
+    assert_eq!(ran.out, again.out, "the same inputs");
+    let report = std::fs::read_to_string(folder.path().join("chat.html")).expect("a report");
+    assert_eq!(report, std::fs::read_to_string(folder.path().join("again.html")).expect("a report"));
+
+    let comparison: Value = serde_json::from_str(&ran.out).expect("JSON");
+    let [prefill, decode, alone] = &comparison["runs"].as_array().expect("runs")[..] else { panic!("three runs") };
+    assert_eq!((&prefill["policy"], &prefill["member"]), (&json!("chat"), &json!({ "name": "prefill", "index": 0 })));
+    assert_eq!(decode["member"], json!({ "name": "decode", "index": 1 }));
+    assert_eq!(alone.get("member"), None);
+    // Each change until the burst is over, and what the group did to each member's count.
+    let grouped = |decision: &Value| -> String {
+        let reasons = decision["reasons"].as_array().expect("reasons").iter();
+        let texts = reasons.filter(|it| it["stage"] == "group").map(|it| it["text"].as_str().expect("text"));
+        let short = |text: &str| text.split([',', ' ']).nth(if text.starts_with("at") { 4 } else { 0 }).unwrap().to_owned();
+        texts.map(short).collect::<Vec<_>>().join("+")
+    };
+    let (mut changes, mut before) = (Vec::new(), (json!(1), json!(2)));
+    let decisions = |run: &Value| run["decisions"].as_array().expect("decisions").clone();
+    for (one, other) in decisions(prefill).iter().zip(&decisions(decode)) {
+        assert_eq!(one["t_ms"], other["t_ms"]);
+        let now = (one["to"].clone(), other["to"].clone());
+        if now != before && one["t_ms"].as_u64() < Some(2_300_000) {
+            let seconds = one["t_ms"].as_u64().expect("a time") / 1000;
+            changes.push(format!("{seconds} {} {} [{}] [{}]", now.0, now.1, grouped(one), grouped(other)));
+        }
+        before = now;
+    }
+    let want = [
+        "1845 3 6 [] [prefill]",
+        "1860 2 8 [prefill] [prefill]",
+        "1875 1 9 [prefill] [decode]",
+        "2070 3 6 [] [prefill]",
+        "2115 2 8 [prefill] [prefill]",
+        "2130 1 9 [prefill] [prefill+decode]",
+        "2145 2 8 [prefill] [prefill]",
+        "2160 3 6 [] [prefill]",
+        "2220 2 3 [decode] []",
+        "2280 1 2 [] []",
+    ];
+    assert_eq!(changes, want);
+
+    for name in ["chat/prefill", "chat/decode", "at its ratio to prefill, which needs the most"] {
+        assert!(report.contains(name), "{name}");
+    }
+    let told = folder.run(&arguments).out;
+    let rows: Vec<&str> = told.lines().filter(|line| line.starts_with("chat/") && line.contains('%')).collect();
+    assert_eq!(rows.len(), 2, "{told}");
+    assert!(told.contains("chat's members serve 96."), "{told}");
+}
+
+#[test]
+fn a_simulation_says_what_of_a_group_it_can_t_simulate() {
+    let folder = Folder::new();
+    folder.write("service.yaml", SCENARIO);
+    let rows = [
+        (
+            "a member of another name",
+            CHAT.replace("name: decode", "name: decoder"),
+            "chat.yaml:18:7: spec.members[1].name: the scenario \"prefill-decode\" tells of no member called `decoder`; \
+             did you mean `decode`?",
+        ),
+        (
+            "a metric of another member",
+            CHAT.replace("name: queue", "name: kv"),
+            "chat.yaml:14:22: spec.members[0].policy.metrics[0].name: the scenario \"prefill-decode\" gives no reading \
+             called `kv`",
+        ),
+        (
+            "too many",
+            CHAT.replace("maxReplicas: 16", "maxReplicas: 20000"),
+            "spec.members[1].policy.maxReplicas: at most 10000 replicas can be simulated, got 20000",
+        ),
+    ];
+    for (name, group, want) in rows {
+        folder.write("chat.yaml", group);
+        let ran = folder.run(&["simulate", "--policy", "chat.yaml", "--scenario", "service.yaml"]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{name}");
+        assert!(ran.err.contains(want), "{name}: {}", ran.err);
     }
 }
