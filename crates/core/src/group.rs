@@ -23,25 +23,27 @@
 //!    `minReplicas`. Members of one priority share what is left for them by their ratios (1 where there is none).
 //!
 //! A member whose algorithm says hands off stays as it is; its replicas count against the budget, and nobody follows it.
+//! One whose readings are gone has what its own policy's `onFailure` gives it: held, it grows with the others, and they shrink
+//! no further than its ratio allows.
+//!
+//! [`Group`] is that around a manager. [`Sharing`] is steps 2 and 3 alone, for whoever has the decisions already.
 
 mod document;
 mod fact;
 mod share;
+mod sharing;
 
 pub use self::document::{GroupKind, GroupMember, GroupSpec, ScalingGroup};
 pub use self::fact::Fact;
 pub use self::share::{Counts, Share, Shared, Wanted, share};
+pub use self::sharing::{Part, Sharing};
 
-use crate::bounds::Bounds;
 use crate::config::ConfigError;
-use crate::decision::{Decision, Outcome};
+use crate::decision::Decision;
 use crate::manager::{AlgorithmManager, ReadingsMismatch, WorkloadError, WorkloadId};
 use crate::observation::{Action, Observation};
 use crate::state::{StateError, StateReader};
-use crate::trace::{Effect, Reason, Trace};
-
-/// The stage name of a group's reasons.
-const NAME: &str = "group";
+use crate::trace::Trace;
 
 /// The members of a [`GroupSpec`] as workloads of a manager.
 ///
@@ -78,7 +80,7 @@ const NAME: &str = "group";
 /// ```
 #[derive(Debug)]
 pub struct Group {
-    budget: Option<u32>,
+    sharing: Sharing,
     members: Vec<Member>,
 }
 
@@ -86,7 +88,6 @@ pub struct Group {
 struct Member {
     name: String,
     workload: WorkloadId,
-    share: Share,
     /// The last change that the group decided, for callers that don't tell how it ended.
     asked: Option<Action>,
 }
@@ -122,18 +123,11 @@ impl Group {
     ///
     /// [`ConfigError`] with paths from `spec`. Then the manager has no workload more.
     pub fn new(spec: &GroupSpec, manager: &mut AlgorithmManager) -> Result<Self, ConfigError> {
-        spec.check()?;
-        let mut group = Self { budget: spec.max_replicas, members: Vec::with_capacity(spec.members.len()) };
+        let mut group = Self { sharing: Sharing::new(spec)?, members: Vec::with_capacity(spec.members.len()) };
         for (index, member) in spec.members.iter().enumerate() {
             let path = format!("members[{index}].policy");
-            let made = manager.add(&member.policy).and_then(|id| Ok((id, member.policy.bounds()?)));
-            match made {
-                Ok((workload, bounds)) => group.members.push(Member {
-                    name: member.name.clone(),
-                    workload,
-                    share: Share { ratio: member.ratio.map(|ratio| ratio.get()), priority: member.priority, bounds },
-                    asked: None,
-                }),
+            match manager.add(&member.policy) {
+                Ok(workload) => group.members.push(Member { name: member.name.clone(), workload, asked: None }),
                 Err(error) => {
                     group.remove(manager);
                     return Err(error.under(&path));
@@ -184,30 +178,9 @@ impl Group {
                 .map_err(|source| GroupError::Member { member: member.name.clone(), source })?;
             decisions.push(decision);
         }
-        let wanted = decisions.iter().map(|decision| match decision.outcome {
-            Outcome::Suspend => Wanted::Fixed(decision.current),
-            _ => Wanted::Need(decision.desired),
-        });
-        let wanted: Vec<Wanted> = wanted.collect();
-        let shares: Vec<Share> = self.members.iter().map(|member| member.share).collect();
-        let shared = share(&shares, &wanted, self.budget);
-        let neediest = shared.neediest.map(|index| self.members[index].name.clone()).unwrap_or_default();
-        let each = self.members.iter_mut().zip(&mut decisions).zip(traces).zip(&shared.counts);
-        for (index, (((member, decision), trace), counts)) in each.enumerate() {
-            if Some(index) != shared.neediest && counts.coupled != decision.desired {
-                let leader = trace.keep(format_args!("{neediest}"));
-                let effect = Effect::Grouped { fact: Fact::Coupled, member: leader };
-                trace.push(|| Reason::new(NAME, f64::from(decision.desired), f64::from(counts.coupled), effect));
-            }
-            if let Some(budget) = self.budget
-                && counts.granted != counts.coupled
-            {
-                let own = trace.keep(format_args!("{}", member.name));
-                let fact = Fact::Budget { budget, priority: member.share.priority };
-                let effect = Effect::Grouped { fact, member: own };
-                trace.push(|| Reason::new(NAME, f64::from(counts.coupled), f64::from(counts.granted), effect));
-            }
-            decision.desired = counts.granted;
+        let parts = decisions.iter_mut().zip(traces);
+        self.sharing.share(&mut parts.map(|(decision, trace)| Part::Decided(decision, trace)).collect::<Vec<_>>());
+        for (member, decision) in self.members.iter_mut().zip(&decisions) {
             if decision.desired != decision.current {
                 let Decision { now: at, current: from, desired: to, .. } = *decision;
                 member.asked = Some(Action { at, from, to, applied: true });
@@ -265,13 +238,5 @@ impl Group {
             self.members[index].asked = asked;
         }
         Ok(())
-    }
-}
-
-impl Share {
-    /// Of a member within `bounds`, that follows nobody and goes before nobody.
-    #[must_use]
-    pub const fn new(bounds: Bounds) -> Self {
-        Self { ratio: None, priority: 0, bounds }
     }
 }

@@ -2,6 +2,7 @@
 
 mod builder;
 mod due;
+mod group;
 mod ticks;
 mod turn;
 mod workload;
@@ -12,6 +13,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use setpoint::group::{GroupSpec, Sharing};
 use setpoint::{
     AlgorithmFactory, ConfigError, Handlers, PolicySpec, Reconfigured, RegisterError, TargetRef, WorkloadError,
 };
@@ -21,6 +23,7 @@ use tokio::time::Instant;
 
 pub use self::builder::EngineBuilder;
 use self::due::Due;
+use self::group::{Crew, Member};
 use self::workload::{Managers, Plan, Workload};
 use crate::clock::Clock;
 use crate::look::{Listener, Look};
@@ -50,6 +53,8 @@ struct Shared {
     /// For each step of a look that waits for somebody else.
     timeout: Duration,
     workloads: Mutex<HashMap<Arc<str>, Arc<Workload>>>,
+    /// The groups, by what they are called: their members are workloads.
+    groups: Mutex<HashMap<Arc<str>, Crew>>,
     due: Mutex<Due>,
     /// Something became due earlier than was known.
     sooner: Notify,
@@ -66,7 +71,7 @@ impl fmt::Debug for Engine {
 #[non_exhaustive]
 pub enum AddError {
     /// There is one of that name.
-    #[error("there is a workload called {0:?} already")]
+    #[error("there is a workload or a group called {0:?} already")]
     Taken(String),
     /// The policy's algorithm can't be made.
     #[error(transparent)]
@@ -119,7 +124,7 @@ impl Engine {
     pub fn add(&self, key: &str, policy: &PolicySpec, target: TargetRef) -> Result<(), AddError> {
         let key: Arc<str> = key.into();
         let mut workloads = self.shared.workloads();
-        if workloads.contains_key(&key) {
+        if workloads.contains_key(&key) || self.shared.groups().contains_key(&key) {
             return Err(AddError::Taken(key.as_ref().to_owned()));
         }
         let id = self.shared.managers.add(&key, policy)?;
@@ -147,33 +152,126 @@ impl Engine {
         Ok(outcome)
     }
 
-    /// Makes a look at a workload due now. One that is under way is followed by another.
+    /// Takes on a group: each member is a workload, called `key/NAME`, which scales what its policy's `targetRef` says. All of
+    /// them are looked at together, at the interval they have in common: see the [crate's documentation](crate#groups).
+    /// Each has a state of its own, kept under its own key.
+    ///
+    /// # Errors
+    ///
+    /// [`AddError`] when `key` or a member's is taken, the group makes no sense, a member has no target, or a member's
+    /// algorithm can't be made. Then none of it is taken on; paths are from the group's spec.
+    pub fn add_group(&self, key: &str, spec: &GroupSpec) -> Result<(), AddError> {
+        let key: Arc<str> = key.into();
+        let sharing = Sharing::new(spec)?;
+        let members = Member::all(&key, spec)?;
+        let mut workloads = self.shared.workloads();
+        let mut groups = self.shared.groups();
+        let taken = std::iter::once(&key).chain(members.iter().map(|member| &member.key));
+        if let Some(taken) = taken.into_iter().find(|key| workloads.contains_key(*key) || groups.contains_key(*key)) {
+            return Err(AddError::Taken(taken.as_ref().to_owned()));
+        }
+        let crew = self.enlist(&members, sharing, &mut workloads)?;
+        groups.insert(Arc::clone(&key), crew);
+        drop((workloads, groups));
+        self.make_due(&key);
+        Ok(())
+    }
+
+    /// Gives a group another spec. Members that it had before keep their states where they fit; one that it has no more is
+    /// let go, and its state forgotten. A look at all is due at once.
+    ///
+    /// # Errors
+    ///
+    /// [`UpdateError`]: then it goes on as it was. Paths are from the group's spec.
+    pub async fn update_group(&self, key: &str, spec: &GroupSpec) -> Result<(), UpdateError> {
+        let sharing = Sharing::new(spec)?;
+        let members = Member::all(key, spec)?;
+        let before = self.shared.groups().get(key).cloned().ok_or_else(|| unknown(key))?;
+        {
+            let mut workloads = self.shared.workloads();
+            let crew = self.enlist(&members, sharing, &mut workloads)?;
+            self.shared.groups().insert(key.into(), crew);
+        }
+        self.make_due(&key.into());
+        let left = before.members.iter().filter(|had| members.iter().all(|member| member.key != had.key));
+        for workload in left {
+            if let Err(error) = self.remove(&workload.key).await {
+                tracing::warn!(workload = %workload.key, %error, "the state of a member that is gone was not removed");
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes workloads of `members`, or gives those that are workloads already their policies: all, or none.
+    fn enlist(
+        &self,
+        members: &[Member<'_>],
+        sharing: Sharing,
+        workloads: &mut HashMap<Arc<str>, Arc<Workload>>,
+    ) -> Result<Crew, ConfigError> {
+        let managers = &self.shared.managers;
+        for member in members {
+            managers.check(&member.key, member.policy).map_err(|error| member.error(error))?;
+        }
+        let mut crew = Vec::with_capacity(members.len());
+        for member in members {
+            let plan = Plan::new(member.policy, member.target.clone());
+            let workload = match workloads.get(&member.key) {
+                Some(known) => {
+                    match managers.reconfigure(&known.key, known.id, member.policy) {
+                        Ok(_) => {}
+                        Err(WorkloadError::Failed(error)) => return Err(member.error(error)),
+                        Err(unknown) => return Err(member.error(ConfigError::new("", unknown.to_string()))),
+                    }
+                    known.replan(plan);
+                    Arc::clone(known)
+                }
+                None => {
+                    let id = managers.add(&member.key, member.policy).map_err(|error| member.error(error))?;
+                    let workload = Arc::new(Workload::new(Arc::clone(&member.key), id, plan));
+                    workloads.insert(Arc::clone(&member.key), Arc::clone(&workload));
+                    workload
+                }
+            };
+            crew.push(workload);
+        }
+        Ok(Crew { members: crew.into(), sharing: Some(Arc::new(sharing)) })
+    }
+
+    /// Makes a look at a workload, or at all members of a group, due now. One that is under way is followed by another.
     ///
     /// # Errors
     ///
     /// [`UnknownWorkload`].
     pub fn look_now(&self, key: &str) -> Result<(), UnknownWorkload> {
-        let workload = self.shared.find(key).ok_or_else(|| unknown(key))?;
-        self.make_due(&workload.key);
+        self.shared.crew(key).ok_or_else(|| unknown(key))?;
+        self.make_due(&key.into());
         Ok(())
     }
 
-    /// Lets a workload go, and keeps its state for whoever takes it on. When this is done, no write of this engine for
-    /// it is under way, and none follows.
+    /// Lets a workload go, or a group with all its members, and keeps the states for whoever takes it on. When this is
+    /// done, no write of this engine for it is under way, and none follows.
     ///
     /// # Errors
     ///
     /// [`UnknownWorkload`].
     pub async fn release(&self, key: &str) -> Result<(), UnknownWorkload> {
-        let workload = self.shared.workloads().remove(key).ok_or_else(|| unknown(key))?;
-        self.shared.due().forget(key);
-        workload.end().await;
-        self.shared.managers.remove(&workload.key, workload.id);
-        self.shared.listeners.iter().for_each(|listener| listener.gone(key));
-        Ok(())
+        self.let_go(key).await.map(drop)
     }
 
-    /// Lets a workload go for good: as [`release`](Self::release), and its state is forgotten.
+    /// Lets whatever is called `key` go, and gives the workloads that it was.
+    async fn let_go(&self, key: &str) -> Result<Arc<[Arc<Workload>]>, UnknownWorkload> {
+        let Crew { members, .. } = self.shared.take(key).ok_or_else(|| unknown(key))?;
+        self.shared.due().forget(key);
+        for workload in members.iter() {
+            workload.end().await;
+            self.shared.managers.remove(&workload.key, workload.id);
+            self.shared.listeners.iter().for_each(|listener| listener.gone(&workload.key));
+        }
+        Ok(members)
+    }
+
+    /// Lets a workload or a group go for good: as [`release`](Self::release), and its states are forgotten.
     ///
     /// # Errors
     ///
@@ -181,7 +279,11 @@ impl Engine {
     /// all the same, from an earlier process, and loses it.
     pub async fn remove(&self, key: &str) -> Result<(), StoreError> {
         // Unknown is fine: what is wanted is that nothing of it is left.
-        let _known = self.release(key).await;
+        if let Ok(workloads) = self.let_go(key).await {
+            for workload in workloads.iter() {
+                self.shared.store.remove(&workload.key).await?;
+            }
+        }
         self.shared.store.remove(key).await
     }
 
@@ -191,7 +293,7 @@ impl Engine {
         self.shared.find(key)?.last()
     }
 
-    /// What the workloads are called, in no order.
+    /// What the workloads are called, members of groups among them, in no order.
     #[must_use]
     pub fn keys(&self) -> Vec<Arc<str>> {
         self.shared.workloads().keys().cloned().collect()
@@ -267,6 +369,27 @@ impl Shared {
     fn workloads(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<Workload>>> {
         // A panic elsewhere can't leave a map half changed.
         self.workloads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// While both are held, the workloads are locked first.
+    fn groups(&self) -> MutexGuard<'_, HashMap<Arc<str>, Crew>> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who is looked at when `key` is due.
+    fn crew(&self, key: &str) -> Option<Crew> {
+        let group = self.groups().get(key).cloned();
+        group.or_else(|| self.find(key).map(Crew::alone))
+    }
+
+    /// The same, which is not there any more from now on.
+    fn take(&self, key: &str) -> Option<Crew> {
+        let mut workloads = self.workloads();
+        let crew = self.groups().remove(key).or_else(|| workloads.get(key).cloned().map(Crew::alone))?;
+        for member in crew.members.iter() {
+            workloads.remove(&member.key);
+        }
+        Some(crew)
     }
 
     fn due(&self) -> MutexGuard<'_, Due> {

@@ -57,6 +57,8 @@ pub enum Written {
     DryRun,
     /// Nothing, for this process may not: another one leads, or the workload was taken from it.
     NotPermitted,
+    /// Nothing yet, for another member of its group, which grows before anybody shrinks, couldn't.
+    AfterOthers,
     /// Nothing, for it failed: see [`Look::failure`].
     Failed,
     /// The count was changed.

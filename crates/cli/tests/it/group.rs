@@ -93,7 +93,7 @@ fn a_line_tells_of_every_member_and_of_no_other() {
     }
     folder.write("chat.yaml", CHAT.replacen("max-ratio", "max-ration", 1));
     let ran = folder.run_with(&["decide", "--policy", "chat.yaml"], "");
-    assert!(ran.err.contains("chat.yaml:15:22: spec.members[0].policy.algorithm.name"), "{}", ran.err);
+    assert!(ran.err.contains("chat.yaml:16:22: spec.members[0].policy.algorithm.name"), "{}", ran.err);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_simulation_runs_all_members_in_lockstep_and_says_why() {
     let folder = Folder::new();
     folder.write("chat.yaml", CHAT);
     folder.write("service.yaml", SCENARIO);
-    folder.write("alone.yaml", crate::CHAT);
+    folder.write("alone.yaml", crate::CHAT.replace("name: chat", "name: alone"));
     let arguments = ["simulate", "--policy", "chat.yaml", "--policy", "alone.yaml", "--scenario", "service.yaml"];
     let ran = folder.run(&[&arguments[..], &["--json", "--report", "chat.html"]].concat());
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
@@ -149,7 +149,11 @@ fn a_simulation_runs_all_members_in_lockstep_and_says_why() {
     let grouped = |decision: &Value| -> String {
         let reasons = decision["reasons"].as_array().expect("reasons").iter();
         let texts = reasons.filter(|it| it["stage"] == "group").map(|it| it["text"].as_str().expect("text"));
-        let short = |text: &str| text.split([',', ' ']).nth(if text.starts_with("at") { 4 } else { 0 }).unwrap().to_owned();
+        // "at its ratio to MEMBER, …", or "MEMBER has priority …".
+        let short = |text: &str| {
+            let text = text.strip_prefix("at its ratio to ").unwrap_or(text);
+            text.split([',', ' ']).next().expect("a name").to_owned()
+        };
         texts.map(short).collect::<Vec<_>>().join("+")
     };
     let (mut changes, mut before) = (Vec::new(), (json!(1), json!(2)));
@@ -183,7 +187,10 @@ fn a_simulation_runs_all_members_in_lockstep_and_says_why() {
     let told = folder.run(&arguments).out;
     let rows: Vec<&str> = told.lines().filter(|line| line.starts_with("chat/") && line.contains('%')).collect();
     assert_eq!(rows.len(), 2, "{told}");
-    assert!(told.contains("chat's members serve 96."), "{told}");
+    assert!(told.contains("alone serves 100 % of requests within 12 s"), "{told}");
+    assert!(told.contains("chat costs") && told.contains("breaks the promise for 3.74 %"), "{told}");
+    let told = folder.run(&[&arguments[..3], &arguments[5..]].concat()).out;
+    assert!(told.contains("chat's members serve 96.3 % of requests within 12 s"), "{told}");
 }
 
 #[test]
@@ -200,7 +207,7 @@ fn a_simulation_says_what_of_a_group_it_can_t_simulate() {
         (
             "a metric of another member",
             CHAT.replace("name: queue", "name: kv"),
-            "chat.yaml:14:22: spec.members[0].policy.metrics[0].name: the scenario \"prefill-decode\" gives no reading \
+            "chat.yaml:15:22: spec.members[0].policy.metrics[0].name: the scenario \"prefill-decode\" gives no reading \
              called `kv`",
         ),
         (

@@ -14,6 +14,14 @@ pub struct Share {
     pub bounds: Bounds,
 }
 
+impl Share {
+    /// Of a member within `bounds`, that follows nobody and goes before nobody.
+    #[must_use]
+    pub const fn new(bounds: Bounds) -> Self {
+        Self { ratio: None, priority: 0, bounds }
+    }
+}
+
 /// What a member wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {

@@ -136,6 +136,7 @@ impl EngineBuilder {
             seats: Semaphore::new(self.concurrency),
             timeout: self.timeout,
             workloads: Mutex::new(HashMap::new()),
+            groups: Mutex::new(HashMap::new()),
             due: Mutex::new(Due::new(Instant::now(), self.tick)),
             sooner: Notify::new(),
         };

@@ -7,7 +7,8 @@ use futures::future::{BoxFuture, Shared as SharedFuture, join_all};
 use tokio::time::Instant;
 
 use super::Shared;
-use super::turn::Turn;
+use super::group::Crew;
+use super::turn::{Part, Turn};
 use super::workload::{Plan, Workload};
 use crate::source::{Measured, Question};
 
@@ -37,14 +38,14 @@ impl Asked {
 /// Looks at all that are `due`. Returns when the last of the looks has ended.
 pub(super) async fn run(shared: Arc<Shared>, due: Vec<(Instant, Arc<str>)>) {
     // Those that were let go since are not there any more.
-    let known: Vec<(Instant, Arc<Workload>, Arc<Plan>)> = due
+    let known: Vec<(Instant, Arc<str>, Crew)> = due
         .into_iter()
-        .filter_map(|(at, key)| shared.find(&key).map(|workload| (at, Arc::clone(&workload), workload.plan())))
+        .filter_map(|(at, key)| shared.crew(&key).map(|crew| (at, key, crew)))
         .collect();
     let mut together: Vec<Vec<Question>> = shared.sources.iter().map(|_| Vec::new()).collect();
-    let mut places = Vec::new();
-    for (_, _, plan) in &known {
-        let places_of_one: Vec<Place> = plan
+    let mut asking = |workload: &Arc<Workload>| {
+        let plan = workload.plan();
+        let places: Vec<Place> = plan
             .metrics
             .iter()
             .map(|metric| {
@@ -59,14 +60,19 @@ pub(super) async fn run(shared: Arc<Shared>, due: Vec<(Instant, Arc<str>)>) {
                 }
             })
             .collect();
-        places.push(places_of_one);
-    }
+        (Arc::clone(workload), plan, places)
+    };
+    let asked: Vec<Vec<(Arc<Workload>, Arc<Plan>, Vec<Place>)>> =
+        known.iter().map(|(_, _, crew)| crew.members.iter().map(&mut asking).collect()).collect();
     let answers: Vec<Answers> =
         together.into_iter().enumerate().map(|(source, asked)| ask(&shared, source, asked)).collect();
-    let turns = known.into_iter().zip(places).map(|((at, workload, plan), places)| {
-        let asked = places.into_iter().map(|place| place.with(&answers)).collect();
+    let turns = known.into_iter().zip(asked).map(|((due, key, crew), asked)| {
+        let part = |(workload, plan, places): (_, _, Vec<Place>)| {
+            let asked = places.into_iter().map(|place| place.with(&answers)).collect();
+            Part { shared: Arc::clone(&shared), workload, plan, asked, due }
+        };
         // A task each: one that panics ends alone.
-        let turn = Turn { shared: Arc::clone(&shared), workload, plan, asked, due: at };
+        let turn = Turn { shared: Arc::clone(&shared), key, crew, parts: asked.into_iter().map(part).collect() };
         tokio::spawn(turn.take())
     });
     for ended in join_all(turns.collect::<Vec<_>>()).await {

@@ -1,34 +1,26 @@
-//! One look, step by step.
+//! A turn: those that are looked at together, from what is measured to what is written.
 
-use std::collections::BTreeSet;
-use std::error::Error;
-use std::future::Future;
+mod part;
+
 use std::sync::Arc;
 
-use futures::future::{join, join_all, try_join};
-use setpoint::{
-    Action, Decision, Instance, Observation, Reading, ReasonRecord, ReplicaCount, ResourceHandler, Samples, Target,
-    Timestamp, Trace, Update,
-};
-use tokio::runtime::{Handle, RuntimeFlavor};
+use futures::future::join_all;
+use setpoint::group::{self, Sharing};
 use tokio::time::Instant;
 
+pub(super) use self::part::Part;
+use self::part::{Decided, Underway};
 use super::Shared;
-use super::ticks::{self, Asked};
-use super::workload::{Memory, Plan, Workload};
-use crate::chain::in_one_line;
-use crate::look::{Look, LookFailure, Stage, Strange, Written};
-use crate::source::{Aligned, Measured, Question};
+use super::group::Crew;
 
-/// A workload's turn to be looked at.
+/// The turn of a workload that is alone, or of all members of a group.
 pub(super) struct Turn {
     pub(super) shared: Arc<Shared>,
-    pub(super) workload: Arc<Workload>,
-    pub(super) plan: Arc<Plan>,
-    /// Where each metric's reading comes from.
-    pub(super) asked: Vec<Asked>,
-    /// When the look was due.
-    pub(super) due: Instant,
+    /// What is due: the workload or the group.
+    pub(super) key: Arc<str>,
+    pub(super) crew: Crew,
+    /// One a member of the crew, in its order.
+    pub(super) parts: Vec<Part>,
 }
 
 /// Makes the next look due when this one ends, even if it panics.
@@ -36,271 +28,61 @@ struct Next<'a>(&'a Turn);
 
 impl Drop for Next<'_> {
     fn drop(&mut self) {
-        let Turn { shared, workload, .. } = self.0;
-        if !workload.has_ended() {
-            let interval = workload.plan().policy.interval.as_duration();
-            shared.due().after(Arc::clone(&workload.key), Instant::now(), interval);
+        let Turn { shared, key, crew, .. } = self.0;
+        // A group may have other members by now.
+        let now = shared.crew(key).unwrap_or_else(|| crew.clone());
+        if let Some(member) = now.members.first().filter(|_| !now.has_ended()) {
+            let interval = member.plan().policy.interval.as_duration();
+            shared.due().after(Arc::clone(key), Instant::now(), interval);
             shared.sooner.notify_one();
         }
     }
-}
-
-/// What was found before anything was decided.
-struct Seen {
-    count: ReplicaCount,
-    instances: Arc<[Instance]>,
-}
-
-/// A decision and the reasons for it, and the state that it left.
-struct Decided {
-    decision: Decision,
-    reasons: Vec<ReasonRecord>,
-    cause: Option<usize>,
-    state: Vec<u8>,
 }
 
 impl Turn {
     pub(super) async fn take(self) {
         let next = Next(&self);
         let seat = self.shared.seats.acquire().await.expect("nobody closes it");
-        let mut memory = self.workload.memory.lock().await;
-        if self.workload.has_ended() {
-            return;
+        let mut looks = join_all(self.parts.iter().map(Part::look)).await;
+        if let Some(sharing) = &self.crew.sharing {
+            share(sharing, &mut looks);
         }
-        let began = Instant::now();
-        let mut look = self.blank(began);
-        if let Err(failure) = self.fill(&mut look, &mut memory).await {
-            tracing::warn!(workload = %look.key, stage = failure.stage.name(), "{}", failure.message);
-            look.failure = Some(failure);
-        }
-        look.took = began.elapsed();
-        look.health = self.shared.managers.of(&look.key).health(self.workload.id).unwrap_or_default();
-        let look = Arc::new(look);
-        self.workload.remember(&look);
-        for listener in &self.shared.listeners {
-            if let Err(problem) = self.in_time("telling a listener of the look", listener.looked(&look)).await {
-                tracing::warn!(workload = %look.key, "{problem}");
-            }
-        }
-        drop((memory, seat));
+        carry_out(looks.iter_mut().flatten().collect()).await;
+        join_all(looks.into_iter().flatten().map(Underway::end)).await;
+        drop(seat);
         // Only now: the next look is never before the end of this one.
         drop(next);
     }
+}
 
-    fn blank(&self, began: Instant) -> Look {
-        Look {
-            key: Arc::clone(&self.workload.key),
-            target: Arc::clone(&self.plan.target),
-            at: self.shared.clock.now(),
-            count: None,
-            ready: None,
-            readings: Vec::new(),
-            decision: None,
-            reasons: Vec::new(),
-            cause: None,
-            written: Written::Nothing,
-            strange: None,
-            state_reset: None,
-            failure: None,
-            health: Default::default(),
-            took: Default::default(),
-            late: began.saturating_duration_since(self.due),
-        }
-    }
-
-    async fn fill(&self, look: &mut Look, memory: &mut Memory) -> Result<(), LookFailure> {
-        let handler = self.shared.handlers.find(&self.plan.target).map_err(failed(Stage::Observe))?;
-        self.restore(look, memory).await?;
-        let seen = self.see(handler.as_ref()).await?;
-        let ready = seen.instances.iter().filter(|instance| instance.ready()).count();
-        look.count = Some(seen.count);
-        look.ready = Some(u32::try_from(ready).unwrap_or(u32::MAX));
-        let found = seen.count.asked;
-        look.strange =
-            memory.expected.filter(|expected| *expected != found).map(|expected| Strange { expected, found });
-        memory.expected = Some(found);
-        if let Some(action) = &mut memory.action
-            && action.to == found
-        {
-            // One that seemed to fail was made after all.
-            action.applied = true;
-        }
-        let readings = self.readings(&seen).await;
-        look.readings = self.plan.metrics.iter().map(|metric| metric.name.clone()).zip(readings).collect();
-        let decided = self.decide(look, &seen, memory.action).map_err(failed(Stage::State))?;
-        look.decision = Some(decided.decision);
-        look.reasons = decided.reasons;
-        look.cause = decided.cause;
-        // What it leaves is for whoever acts on this workload, and that is another one.
-        if !self.is_permitted() {
-            look.written = Written::NotPermitted;
-            memory.action = unapplied(look.at, decided.decision).or(memory.action);
-            return Ok(());
-        }
-        self.in_time_or(Stage::State, "keeping the state", self.shared.store.save(&look.key, &decided.state)).await?;
-        self.write(handler.as_ref(), look, memory, decided.decision).await
-    }
-
-    fn is_permitted(&self) -> bool {
-        !self.workload.has_ended() && self.shared.permit.may_write(&self.workload.key)
-    }
-
-    /// Puts the kept state back, before the first look.
-    async fn restore(&self, look: &mut Look, memory: &mut Memory) -> Result<(), LookFailure> {
-        if memory.restored {
-            return Ok(());
-        }
-        let kept = self.in_time_or(Stage::State, "loading the state", self.shared.store.load(&look.key)).await?;
-        if let Some(state) = kept
-            && let Err(error) = self.shared.managers.of(&look.key).restore(self.workload.id, &state)
-        {
-            tracing::warn!(workload = %look.key, %error, "the kept state does not fit: it begins without");
-            look.state_reset = Some(error.to_string());
-        }
-        memory.restored = true;
-        Ok(())
-    }
-
-    async fn see(&self, handler: &dyn ResourceHandler) -> Result<Seen, LookFailure> {
-        let target = &*self.plan.target;
-        let both = try_join(handler.current_replicas(target), handler.instances(target));
-        let (count, instances) = self.in_time_or(Stage::Observe, "reading counts and instances", both).await?;
-        Ok(Seen { count, instances: instances.into() })
-    }
-
-    async fn readings(&self, seen: &Seen) -> Vec<Measured> {
-        let apart: BTreeSet<usize> = self.asked.iter().filter_map(Asked::apart).collect();
-        // A source is asked for all its metrics at once: it may need one answer for several.
-        let apart = join_all(apart.into_iter().map(|source| self.ask_apart(source, seen)));
-        let together = join_all(self.asked.iter().map(|asked| async move {
-            match asked {
-                Asked::Together { answers, place } => Some(answers.clone().await[*place].clone()),
-                Asked::Apart { .. } => None,
-                Asked::Nowhere => Some(Measured::Missing("nothing here reads such a metric".to_owned())),
+/// Makes of what was decided for each member what the group does.
+fn share(sharing: &Sharing, looks: &mut [Option<Underway<'_>>]) {
+    let mut parts: Vec<group::Part<'_>> = looks
+        .iter_mut()
+        .map(|look| match look {
+            // It was let go meanwhile.
+            None => group::Part::Absent(0),
+            Some(look) => {
+                let count = look.count();
+                match &mut look.decided {
+                    Some(Decided { decision, trace, .. }) => group::Part::Decided(decision, trace),
+                    None => group::Part::Absent(count),
+                }
             }
-        }));
-        let (mut readings, apart) = join(together, apart).await;
-        for (place, measured) in apart.into_iter().flatten() {
-            readings[place] = Some(measured);
-        }
-        readings.into_iter().map(|reading| reading.expect("each metric is asked for in one way")).collect()
-    }
-
-    /// What `source` says of those metrics that are for it, each with its place.
-    async fn ask_apart(&self, source: usize, seen: &Seen) -> Vec<(usize, Measured)> {
-        let places: Vec<usize> =
-            (0..self.asked.len()).filter(|&place| self.asked[place].apart() == Some(source)).collect();
-        let question = |&place: &usize| {
-            Question::new(Arc::clone(&self.plan.target), Arc::clone(&self.plan.metrics[place]))
-                .with_instances(Arc::clone(&seen.instances))
-        };
-        let answers = ticks::read(&self.shared, source, places.iter().map(question).collect()).await;
-        places.into_iter().zip(answers).collect()
-    }
-
-    fn decide(
-        &self,
-        look: &Look,
-        seen: &Seen,
-        action: Option<Action>,
-    ) -> Result<Decided, Box<dyn Error + Send + Sync>> {
-        let metrics = &self.plan.policy.metrics;
-        let aligned: Vec<Aligned<'_>> = look
-            .readings
-            .iter()
-            .zip(metrics)
-            .map(|((_, measured), metric)| {
-                Aligned::new(measured, &seen.instances, matches!(metric.target, Target::Utilization(_)))
-            })
-            .collect();
-        let samples: Vec<Samples<'_>> = aligned.iter().map(Aligned::samples).collect();
-        let readings: Vec<Reading<'_>> =
-            aligned.iter().zip(&samples).map(|(aligned, samples)| aligned.reading_of(samples)).collect();
-        let states: Vec<_> = seen.instances.iter().map(|instance| instance.state).collect();
-        let counted = u32::try_from(states.len()).unwrap_or(u32::MAX);
-        let observation = Observation::new(look.at, seen.count.asked, &readings)
-            .with_existing(seen.count.existing.unwrap_or(counted))
-            .with_ready(look.ready.unwrap_or_default())
-            .with_instances(&states)
-            .with_last_action(action);
-        let mut trace = Trace::new();
-        let (decision, state) = aside(|| {
-            let mut manager = self.shared.managers.of(&look.key);
-            let decision = manager.decide(self.workload.id, &observation, &mut trace)?;
-            Ok::<_, Box<dyn Error + Send + Sync>>((decision, manager.snapshot(self.workload.id)?))
-        })?;
-        Ok(Decided { decision, reasons: trace.records(metrics), cause: trace.cause(), state })
-    }
-
-    async fn write(
-        &self,
-        handler: &dyn ResourceHandler,
-        look: &mut Look,
-        memory: &mut Memory,
-        decision: Decision,
-    ) -> Result<(), LookFailure> {
-        let Decision { current, desired, .. } = decision;
-        if desired == current {
-            return Ok(());
-        }
-        memory.action = unapplied(look.at, decision);
-        if self.plan.policy.dry_run {
-            look.written = Written::DryRun;
-            return Ok(());
-        }
-        // Keeping the state took its time.
-        if !self.is_permitted() {
-            look.written = Written::NotPermitted;
-            return Ok(());
-        }
-        look.written = Written::Failed;
-        // Whether it was made isn't known until the next look, if this doesn't end well.
-        memory.expected = None;
-        let update = handler.update_replicas(&self.plan.target, desired);
-        let update = self.in_time_or(Stage::Write, "changing the count", update).await?;
-        look.written = match update {
-            Update::Written { from, to } => Written::Done { from, to },
-            _ => Written::Nothing,
-        };
-        memory.action = memory.action.map(|action| Action { applied: true, ..action });
-        memory.expected = Some(desired);
-        tracing::info!(workload = %look.key, from = current, to = desired, "scaled");
-        Ok(())
-    }
-
-    async fn in_time<T>(&self, what: &str, step: impl Future<Output = T>) -> Result<T, String> {
-        let timeout = self.shared.timeout;
-        tokio::time::timeout(timeout, step).await.map_err(|_| format!("{what} took more than {timeout:?}"))
-    }
-
-    /// A step that can fail, as its failure or its lateness is told.
-    async fn in_time_or<T, E: Error + 'static>(
-        &self,
-        stage: Stage,
-        what: &str,
-        step: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, LookFailure> {
-        match self.in_time(what, step).await {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) => Err(LookFailure { stage, message: in_one_line(&error) }),
-            Err(message) => Err(LookFailure { stage, message }),
-        }
-    }
+        })
+        .collect();
+    sharing.share(&mut parts);
 }
 
-/// What a decision would have changed.
-fn unapplied(at: Timestamp, Decision { current, desired, .. }: Decision) -> Option<Action> {
-    (desired != current).then_some(Action { at, from: current, to: desired, applied: false })
-}
-
-fn failed<E: Into<Box<dyn Error + Send + Sync>>>(stage: Stage) -> impl FnOnce(E) -> LookFailure {
-    move |error| LookFailure { stage, message: in_one_line(&*error.into()) }
-}
-
-/// What may take its time, as a plugin may: other tasks of this thread go on elsewhere meanwhile, where there is another.
-fn aside<T>(work: impl FnOnce() -> T) -> T {
-    match Handle::current().runtime_flavor() {
-        RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
-        _ => work(),
+/// Growth goes before shrinking, so that no member is at any time below both what it had and what it is to have: nobody is
+/// without the others it needs. Where one can't grow, nobody shrinks: it may have been to make room for that one, or to its
+/// ratio. What shrinks is then decided anew in the next turn.
+async fn carry_out(looks: Vec<&mut Underway<'_>>) {
+    let (shrinking, others): (Vec<_>, Vec<_>) = looks.into_iter().partition(|look| look.shrinks());
+    let as_decided = join_all(others.into_iter().map(Underway::carry_out)).await;
+    if as_decided.into_iter().all(|is_so| is_so) {
+        join_all(shrinking.into_iter().map(Underway::carry_out)).await;
+    } else {
+        join_all(shrinking.into_iter().map(Underway::put_off)).await;
     }
 }

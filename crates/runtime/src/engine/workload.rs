@@ -123,6 +123,14 @@ impl Managers {
         self.of(key).add(policy)
     }
 
+    /// Whether a workload of `policy` can be made.
+    pub(super) fn check(&self, key: &str, policy: &PolicySpec) -> Result<(), ConfigError> {
+        let mut manager = self.of(key);
+        let id = manager.add(policy)?;
+        manager.remove(id);
+        Ok(())
+    }
+
     pub(super) fn reconfigure(
         &self,
         key: &str,
