@@ -161,8 +161,7 @@ pub fn simulate_group(
     let mut traces: Vec<Trace> = members.iter().map(|_| Trace::new()).collect();
     let mut decisions: Vec<Vec<DecisionRecord>> = members.iter().map(|_| Vec::new()).collect();
     let decide = |ticks: &[Tick<'_>]| {
-        let readings: Vec<_> =
-            ticks.iter().zip(&places).map(|(tick, place)| readings(tick, &place.sources)).collect();
+        let readings: Vec<_> = ticks.iter().zip(&places).map(|(tick, place)| readings(tick, &place.sources)).collect();
         let looks: Vec<_> = ticks.iter().zip(&readings).map(|(tick, readings)| observed(tick, readings)).collect();
         let decided = workloads
             .decide(&mut manager, &looks, &mut traces)

@@ -144,7 +144,8 @@ mod tests {
             run.summary.mean_replicas = cost;
             run.summary.replica_seconds = cost * 1200.0;
         }
-        let want = "wide's members serve 99 % of requests within 2 s, with 11 replicas on average. It is also the cheapest.";
+        let want =
+            "wide's members serve 99 % of requests within 2 s, with 11 replicas on average. It is also the cheapest.";
         assert_eq!(sentence(&comparison), want);
         assert_eq!((best(&comparison), first(&comparison, 3)), (Some(2..4), vec![2, 3, 0]));
     }

@@ -38,10 +38,8 @@ impl Asked {
 /// Looks at all that are `due`. Returns when the last of the looks has ended.
 pub(super) async fn run(shared: Arc<Shared>, due: Vec<(Instant, Arc<str>)>) {
     // Those that were let go since are not there any more.
-    let known: Vec<(Instant, Arc<str>, Crew)> = due
-        .into_iter()
-        .filter_map(|(at, key)| shared.crew(&key).map(|crew| (at, key, crew)))
-        .collect();
+    let known: Vec<(Instant, Arc<str>, Crew)> =
+        due.into_iter().filter_map(|(at, key)| shared.crew(&key).map(|crew| (at, key, crew))).collect();
     let mut together: Vec<Vec<Question>> = shared.sources.iter().map(|_| Vec::new()).collect();
     let mut asking = |workload: &Arc<Workload>| {
         let plan = workload.plan();

@@ -35,6 +35,10 @@ pub(crate) struct Pools {
     pub(crate) hangs: AtomicBool,
     pub(crate) panics: AtomicBool,
     pub(crate) writes: AtomicUsize,
+    /// What was asked for, in order.
+    pub(crate) asked: Mutex<Vec<(String, u32)>>,
+    /// The one pool that refuses.
+    pub(crate) stubborn: Mutex<Option<String>>,
 }
 
 impl Pools {
@@ -45,6 +49,8 @@ impl Pools {
             hangs: AtomicBool::new(false),
             panics: AtomicBool::new(false),
             writes: AtomicUsize::new(0),
+            asked: Mutex::default(),
+            stubborn: Mutex::default(),
         })
     }
 
@@ -68,7 +74,9 @@ impl ResourceHandler for Pools {
 
     fn update_replicas<'a>(&'a self, target: &'a TargetRef, count: u32) -> BoxFuture<'a, Result<Update, HandlerError>> {
         self.writes.fetch_add(1, Ordering::SeqCst);
-        if self.refuses.load(Ordering::SeqCst) {
+        self.asked.lock().expect("whole").push((target.name.clone(), count));
+        let is_stubborn = self.stubborn.lock().expect("whole").as_ref() == Some(&target.name);
+        if is_stubborn || self.refuses.load(Ordering::SeqCst) {
             let source = "a webhook said no".into();
             let target = Box::new(target.clone());
             return Box::pin(std::future::ready(Err(HandlerError::Failed { action: "scaling", target, source })));

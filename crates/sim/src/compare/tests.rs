@@ -43,10 +43,7 @@ fn simulated(group: &ScalingGroup) -> Vec<Run> {
 
 #[test]
 fn members_meet_the_same_requests_each_with_its_own_service() {
-    let runs = simulated(&group(
-        None,
-        &[member("prefill", 1, 0, (1, 20), 4.0), member("decode", 2, 0, (1, 20), 6.0)],
-    ));
+    let runs = simulated(&group(None, &[member("prefill", 1, 0, (1, 20), 4.0), member("decode", 2, 0, (1, 20), 6.0)]));
     let names: Vec<_> = runs.iter().map(|run| run.member.clone().expect("a member")).collect();
     let want = ["prefill", "decode"].iter().enumerate();
     assert_eq!(names, want.map(|(index, name)| Member { name: (*name).to_owned(), index }).collect::<Vec<_>>());

@@ -7,17 +7,17 @@ use std::sync::Arc;
 
 use futures::future::{join, join_all, try_join};
 use setpoint::{
-    Action, Decision, Instance, Observation, Reading, ReplicaCount, ResourceHandler, Samples, Target,
-    Timestamp, Trace, Update,
+    Action, Decision, Instance, Observation, Reading, ReplicaCount, ResourceHandler, Samples, Target, Timestamp, Trace,
+    Update,
 };
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::MutexGuard;
 use tokio::time::Instant;
 
+use crate::chain::in_one_line;
 use crate::engine::Shared;
 use crate::engine::ticks::{self, Asked};
 use crate::engine::workload::{Memory, Plan, Workload};
-use crate::chain::in_one_line;
 use crate::look::{Look, LookFailure, Stage, Strange, Written};
 use crate::source::{Aligned, Measured, Question};
 
@@ -299,7 +299,8 @@ impl Underway<'_> {
         if let Err(failure) = self.part.carry_out(&mut self.look, &mut self.memory, decided).await {
             self.fail(failure);
         }
-        !is_change || (self.look.failure.is_none() && matches!(self.look.written, Written::Done { .. } | Written::Nothing))
+        !is_change
+            || (self.look.failure.is_none() && matches!(self.look.written, Written::Done { .. } | Written::Nothing))
     }
 
     /// Leaves the count as it is, for others' sake. What was decided is told all the same, and its state kept.
