@@ -217,9 +217,7 @@ impl Desk {
 
     /// Goes through those again that aren't acted on: what was missing may be there.
     async fn reconsider(&mut self) {
-        let running: BTreeSet<Arc<str>> = self.engine.keys().into_iter().collect();
-        let waiting: Vec<String> =
-            self.policies.keys().filter(|key| !running.contains(key.as_str())).cloned().collect();
+        let waiting: Vec<String> = self.policies.keys().filter(|key| !self.engine.contains(key)).cloned().collect();
         for key in waiting {
             self.consider(&key).await;
         }
@@ -281,7 +279,7 @@ impl Desk {
         }
         for (key, (kind, object)) in &self.policies {
             if let Ok(understood) = understand(*kind, object) {
-                self.claims.claim(key, &understood.target, &Known::of(*kind, object).created);
+                self.claims.claim(key, &understood.targets(), &Known::of(*kind, object).created);
             }
         }
         let all: Vec<String> = self.policies.keys().cloned().collect();
@@ -347,13 +345,13 @@ impl Desk {
                 return self.claims.release(key);
             }
         };
-        let touched = self.claims.claim(key, &understood.target, &created);
+        let touched = self.claims.claim(key, &understood.targets(), &created);
         if let Some(rival) = self.claims.rival(key) {
             self.refuse(key, ConditionType::Scaling, "TargetTaken", rival.to_string()).await;
             return touched;
         }
-        self.overlaps.watch(key, &understood.target);
-        if let Err(error) = self.act(key, &understood) {
+        self.overlaps.watch_all(key, &understood.scaled(key));
+        if let Err(error) = self.act(key, &understood).await {
             let reason = kind.algorithm_refused(&error);
             self.refuse(key, ConditionType::AlgorithmValid, reason, understood.tell(error)).await;
         }
@@ -361,20 +359,31 @@ impl Desk {
     }
 
     /// Takes a policy on, or what is new of it.
-    fn act(&self, key: &str, understood: &Understood) -> Result<(), ConfigError> {
-        let (policy, target) = (understood.policy(), &understood.target);
-        match self.engine.update(key, policy, target.clone()) {
-            Ok(reconfigured) => {
-                tracing::info!(policy = key, ?reconfigured, "the policy changed");
-                Ok(())
+    async fn act(&self, key: &str, understood: &Understood) -> Result<(), ConfigError> {
+        let updated = match understood {
+            Understood::Policy { conversion, target } => {
+                self.engine.update(key, &conversion.policy.spec, target.clone()).map(drop)
             }
-            Err(UpdateError::Config(error)) => Err(error.under("spec")),
-            Err(UpdateError::Unknown(_)) => self.engine.add(key, policy, target.clone()).map_err(|error| match error {
-                AddError::Config(error) => error.under("spec"),
-                other => ConfigError::new("", other.to_string()),
-            }),
-            Err(other) => Err(ConfigError::new("", other.to_string())),
-        }
+            Understood::Group(spec) => self.engine.update_group(key, spec).await,
+        };
+        let added = match updated {
+            Ok(()) => {
+                tracing::info!(policy = key, "the policy changed");
+                return Ok(());
+            }
+            Err(UpdateError::Config(error)) => return Err(error.under("spec")),
+            Err(UpdateError::Unknown(_)) => match understood {
+                Understood::Policy { conversion, target } => {
+                    self.engine.add(key, &conversion.policy.spec, target.clone())
+                }
+                Understood::Group(spec) => self.engine.add_group(key, spec),
+            },
+            Err(other) => return Err(ConfigError::new("", other.to_string())),
+        };
+        added.map_err(|error| match error {
+            AddError::Config(error) => error.under("spec"),
+            other => ConfigError::new("", other.to_string()),
+        })
     }
 
     async fn refuse(&self, key: &str, kind: ConditionType, reason: &'static str, message: String) {

@@ -137,6 +137,12 @@ pub(crate) fn bounds_rule() -> Value {
 fn spec() -> Value {
     let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<PolicySpec>();
     let mut spec = structural(&schema.to_value());
+    as_in_a_cluster(&mut spec);
+    spec
+}
+
+/// What the `spec` of a policy must say in a cluster, and how much it may.
+pub(crate) fn as_in_a_cluster(spec: &mut Value) {
     let required = spec["required"].as_array_mut().expect("a policy has required fields");
     required.push("targetRef".into());
     let metrics = &mut spec["properties"]["metrics"];
@@ -144,7 +150,6 @@ fn spec() -> Value {
     // More than any policy has; rules over lists without a bound cost too much.
     metrics["maxItems"] = 64.into();
     spec["x-kubernetes-validations"] = json!([bounds_rule()]);
-    spec
 }
 
 /// The status of this project's own kind, and of those whose own isn't documented.

@@ -91,7 +91,7 @@ pub async fn inquire(client: &Client, namespace: Option<&str>, wanted: &str) -> 
     }
     for policy in &policies {
         if let Ok(understood) = understand(OWN, policy) {
-            claims.claim(&OWN.key_of(policy), &understood.target, &Known::of(OWN, policy).created);
+            claims.claim(&OWN.key_of(policy), &understood.targets(), &Known::of(OWN, policy).created);
         }
     }
     let found = find(&policies, &claims, wanted)
@@ -105,7 +105,7 @@ pub async fn inquire(client: &Client, namespace: Option<&str>, wanted: &str) -> 
             "metadata": { "name": found.name_any() },
             "spec": found.data.get("spec").cloned().unwrap_or_default(),
         }),
-        target: understand(OWN, found).ok().map(|understood| understood.target),
+        target: understand(OWN, found).ok().and_then(|understood| understood.targets().pop()),
         generation: found.metadata.generation,
         status: found.data.get("status").cloned().unwrap_or_default(),
         others: claims.others(&OWN.key_of(found)).into_iter().map(|rival| claimant(&claims, rival)).collect(),
@@ -233,7 +233,7 @@ mod tests {
         let all = [&policies[..], &[early]].concat();
         let mut claims = Claims::default();
         for (policy, since) in all.iter().zip(["2026", "2026", "2026", "2025"]) {
-            claims.claim(&OWN.key_of(policy), &target(policy), since);
+            claims.claim(&OWN.key_of(policy), &[target(policy)], since);
         }
         let cases = [
             ("web", Some("web")),

@@ -2,6 +2,7 @@
 
 mod ai_inference;
 mod elastic_scaler;
+pub(crate) mod group;
 
 use std::fmt;
 
@@ -24,6 +25,8 @@ use crate::status::{Since, native_status};
 pub enum Kind {
     /// This project's own `ScalingPolicy`.
     ScalingPolicy,
+    /// This project's own `ScalingGroup`.
+    ScalingGroup,
     /// KubeAI Autoscaler's `AIInferenceAutoscalerPolicy`.
     AiInference,
     /// openFuyao's `ElasticScaler`.
@@ -44,11 +47,12 @@ pub(crate) struct Names {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::ScalingPolicy, Self::AiInference, Self::ElasticScaler];
+    pub const ALL: [Self; 4] = [Self::ScalingPolicy, Self::ScalingGroup, Self::AiInference, Self::ElasticScaler];
 
     pub(crate) const fn names(self) -> Names {
         match self {
             Self::ScalingPolicy => crate::crd::NAMES,
+            Self::ScalingGroup => group::NAMES,
             Self::AiInference => ai_inference::NAMES,
             Self::ElasticScaler => elastic_scaler::NAMES,
         }
@@ -56,7 +60,7 @@ impl Kind {
 
     pub(crate) const fn dialect(self) -> Dialect {
         match self {
-            Self::ScalingPolicy => Dialect::Native,
+            Self::ScalingPolicy | Self::ScalingGroup => Dialect::Native,
             Self::AiInference => Dialect::Kubeai,
             Self::ElasticScaler => Dialect::ElasticScaler,
         }
@@ -72,12 +76,12 @@ impl Kind {
         ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
     }
 
-    /// What an object of this kind is called here, and its state: by namespace and name, behind the resource where it is
-    /// another project's.
+    /// What an object of this kind is called here, and its state: by namespace and name, behind the resource where it is no
+    /// `ScalingPolicy`.
     pub(crate) fn key_of(self, object: &impl ResourceExt) -> String {
         let Names { group, plural, .. } = self.names();
         let own = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
-        if self.is_foreign() { format!("{plural}.{group}/{own}") } else { own }
+        if self == Self::ScalingPolicy { own } else { format!("{plural}.{group}/{own}") }
     }
 
     /// The kind of what is called `key`, and its namespace and name.
@@ -96,6 +100,8 @@ impl Kind {
         let pointer = match self {
             Self::ScalingPolicy | Self::AiInference => "/spec/algorithm/name",
             Self::ElasticScaler => "/spec/trigger/metricsTrigger/scalingAlgorithm",
+            // Each member has one of its own.
+            Self::ScalingGroup => return String::new(),
         };
         let written = object.data.pointer(pointer).and_then(Value::as_str);
         let otherwise = if self == Self::AiInference { ai_inference::DEFAULT_ALGORITHM } else { "" };
@@ -115,7 +121,7 @@ impl Kind {
     pub(crate) fn findings(self, findings: Vec<Finding>, look: Option<&Look>, since: &Since) -> Vec<Finding> {
         match self {
             Self::AiInference => ai_inference::findings(findings, look, since),
-            Self::ScalingPolicy | Self::ElasticScaler => findings,
+            Self::ScalingPolicy | Self::ScalingGroup | Self::ElasticScaler => findings,
         }
     }
 
@@ -123,7 +129,8 @@ impl Kind {
     pub(crate) fn status(self, look: &Look, algorithm: &str, since: &Since) -> Value {
         match self {
             Self::AiInference => ai_inference::status(look, algorithm, since),
-            Self::ScalingPolicy | Self::ElasticScaler => native_status(look, since),
+            // Of a group, that is a member's.
+            Self::ScalingPolicy | Self::ScalingGroup | Self::ElasticScaler => native_status(look, since),
         }
     }
 
@@ -131,6 +138,7 @@ impl Kind {
     pub(crate) fn schema(self) -> Definition {
         match self {
             Self::ScalingPolicy => crate::crd::native(),
+            Self::ScalingGroup => group::definition(),
             Self::AiInference => ai_inference::definition(),
             Self::ElasticScaler => elastic_scaler::definition(),
         }

@@ -9,6 +9,7 @@ use setpoint::{BoxFuture, HandlerError, Instance, ReplicaCount, ResourceHandler,
 
 use crate::handler::{ScaleHandler, namespace};
 use crate::kind::Kind;
+use crate::policy::Scaled;
 
 /// Which pods the selector of each policy's target found when they were last listed.
 ///
@@ -46,6 +47,13 @@ impl fmt::Display for AmbiguousSelector {
 }
 
 impl Known {
+    /// Forgets what the policy called `key` scales, or its members do, but for those that `stays`.
+    fn retain(&mut self, key: &str, stays: impl Fn(&str) -> bool) {
+        let is_its = |known: &str| known.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let gone: Vec<String> = self.selected.keys().filter(|known| is_its(known) && !stays(known)).cloned().collect();
+        gone.iter().for_each(|key| self.forget(key));
+    }
+
     fn forget(&mut self, key: &str) {
         let Some(Selected { target, pods }) = self.selected.remove(key) else { return };
         for pod in pods {
@@ -81,8 +89,16 @@ impl Overlaps {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The policy called `key` scales `target` from now on.
-    pub(crate) fn watch(&self, key: &str, target: &TargetRef) {
+    /// The policy called `key` scales `scaled` from now on, and nothing else.
+    pub(crate) fn watch_all(&self, key: &str, scaled: &[Scaled<'_>]) {
+        self.known().retain(key, |known| scaled.iter().any(|scaled| scaled.key == known));
+        for scaled in scaled {
+            self.watch(&scaled.key, scaled.target);
+        }
+    }
+
+    /// What is called `key`, a policy or a member of a group, scales `target` from now on.
+    fn watch(&self, key: &str, target: &TargetRef) {
         let mut known = self.known();
         if known.policies.get(target).is_some_and(|policy| policy == key) {
             return;
@@ -94,7 +110,7 @@ impl Overlaps {
 
     /// The policy called `key` scales nothing any more.
     pub(crate) fn forget(&self, key: &str) {
-        self.known().forget(key);
+        self.known().retain(key, |_| false);
     }
 
     /// The selector of `target` found `pods`, and no others.

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
-use setpoint::{ConfigError, MetricSource, PolicySpec, TargetRef};
+use setpoint::group::{GroupMember, GroupSpec};
+use setpoint::{ConfigError, MetricSource, PolicySpec, ScalingGroup, TargetRef};
 use setpoint_dialects::{Conversion, Fate, read_as};
 
 use crate::condition::Condition;
@@ -45,24 +46,56 @@ impl Known {
 
 /// A policy that is understood.
 #[derive(Debug)]
-pub(crate) struct Understood {
-    pub(crate) target: TargetRef,
-    conversion: Conversion,
+pub(crate) enum Understood {
+    /// One that scales one workload.
+    Policy { conversion: Box<Conversion>, target: TargetRef },
+    /// A group, whose members each have a target in its namespace.
+    Group(GroupSpec),
+}
+
+/// A workload that a policy scales.
+pub(crate) struct Scaled<'a> {
+    /// What the engine calls it.
+    pub(crate) key: String,
+    pub(crate) policy: &'a PolicySpec,
+    pub(crate) target: &'a TargetRef,
 }
 
 impl Understood {
-    pub(crate) const fn policy(&self) -> &PolicySpec {
-        &self.conversion.policy.spec
+    /// What the policy called `key` scales.
+    pub(crate) fn scaled<'a>(&'a self, key: &str) -> Vec<Scaled<'a>> {
+        match self {
+            Self::Policy { conversion, target } => {
+                vec![Scaled { key: key.to_owned(), policy: &conversion.policy.spec, target }]
+            }
+            Self::Group(spec) => {
+                let scaled = |member: &'a GroupMember| Scaled {
+                    key: format!("{key}/{}", member.name),
+                    policy: &member.policy,
+                    target: member.policy.target_ref.as_ref().expect("an understood member has a target"),
+                };
+                spec.members.iter().map(scaled).collect()
+            }
+        }
+    }
+
+    /// The targets, in the same order.
+    pub(crate) fn targets(&self) -> Vec<TargetRef> {
+        self.scaled("").into_iter().map(|scaled| scaled.target.clone()).collect()
     }
 
     /// What an error about the policy says of the document that it was read from.
     pub(crate) fn tell(&self, error: ConfigError) -> String {
-        placed(&self.conversion, error).to_string()
+        match self {
+            Self::Policy { conversion, .. } => placed(conversion, error).to_string(),
+            Self::Group(_) => error.to_string(),
+        }
     }
 
     /// What of the document couldn't be carried over, if anything.
     pub(crate) fn lost(&self) -> Option<String> {
-        let lost = self.conversion.notes.iter().filter(|note| note.fate == Fate::Lost);
+        let Self::Policy { conversion, .. } = self else { return None };
+        let lost = conversion.notes.iter().filter(|note| note.fate == Fate::Lost);
         let lost: Vec<String> = lost.map(|note| format!("{}: {}", note.field, note.text)).collect();
         (!lost.is_empty()).then(|| lost.join("; "))
     }
@@ -87,30 +120,49 @@ pub(crate) fn understand(kind: Kind, object: &DynamicObject) -> Result<Understoo
         "metadata": metadata,
         "spec": object.data.get("spec").cloned().unwrap_or(Value::Null),
     });
-    let conversion = read_as(kind.dialect(), &document)?;
-    let target = check(&conversion.policy.spec, object.namespace()).map_err(|error| placed(&conversion, error))?;
-    Ok(Understood { target, conversion })
+    if kind == Kind::ScalingGroup {
+        return understand_group(&document, object.namespace());
+    }
+    let conversion = Box::new(read_as(kind.dialect(), &document)?);
+    let target = check(&conversion.policy.spec, object.namespace());
+    let target = target.map_err(|error| placed(&conversion, error.under("spec")))?;
+    Ok(Understood::Policy { conversion, target })
 }
 
-/// What a policy may not say in a cluster.
+fn understand_group(document: &Value, namespace: Option<String>) -> Result<Understood, ConfigError> {
+    let mut spec = ScalingGroup::from_value(document)?.spec;
+    let mut targets = Vec::new();
+    for (index, member) in spec.members.iter_mut().enumerate() {
+        let at = |error: ConfigError| error.under(&format!("spec.members[{index}].policy"));
+        let target = check(&member.policy, namespace.clone()).map_err(at)?;
+        if targets.contains(&target) {
+            return Err(at(ConfigError::new("targetRef", "another member of the group scales it")));
+        }
+        targets.push(target.clone());
+        member.policy.target_ref = Some(target);
+    }
+    Ok(Understood::Group(spec))
+}
+
+/// What a policy may not say in a cluster, with paths from its `spec`.
 fn check(policy: &PolicySpec, namespace: Option<String>) -> Result<TargetRef, ConfigError> {
     let mut target = policy
         .target_ref
         .clone()
-        .ok_or_else(|| ConfigError::new("spec.targetRef", "says what is scaled, and must be given"))?;
+        .ok_or_else(|| ConfigError::new("targetRef", "says what is scaled, and must be given"))?;
     if target.namespace.is_some() && target.namespace != namespace {
         let message = "a policy scales what is in its own namespace: leave it out";
-        return Err(ConfigError::new("spec.targetRef.namespace", message));
+        return Err(ConfigError::new("targetRef.namespace", message));
     }
     target.namespace = namespace;
     for (index, metric) in policy.metrics.iter().enumerate() {
         if matches!(metric.source, Some(MetricSource::Command(_))) {
-            let path = format!("spec.metrics[{index}].source.command");
+            let path = format!("metrics[{index}].source.command");
             return Err(ConfigError::new(path, "a cluster's controller runs no programs for those who write policies"));
         }
     }
     let mut algorithm = policy.algorithm.clone();
-    algorithm.each_mut("spec.algorithm", &mut |algorithm, path| match &algorithm.plugin {
+    algorithm.each_mut("algorithm", &mut |algorithm, path| match &algorithm.plugin {
         None => Ok(()),
         Some(_) => {
             let message = "names a file of the controller's; name the plugin instead, as `name:`";

@@ -1,6 +1,6 @@
 //! What is written into a policy's status, and which events are told.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use setpoint_runtime::{Listener, Look, LookFailure, Stage, Written};
 use tokio::time::Instant;
 
 use crate::condition::{Condition, ConditionType, Finding, Truth, after};
-use crate::kind::Names;
+use crate::kind::{Kind, Names, group};
 use crate::overlaps::Overlaps;
 use crate::policy::{Known, Understood};
 
@@ -32,7 +32,13 @@ pub(crate) struct Statuses {
 
 struct Entry {
     known: Known,
-    is_paused: bool,
+    /// What it scales: itself, or the members of a group in their order.
+    scaled: Vec<String>,
+    /// Those of them whose policies pause changes.
+    paused: BTreeSet<String>,
+    /// The last look at each member of a group, and those who were not looked at again since that was told.
+    looks: BTreeMap<String, Arc<Look>>,
+    awaited: BTreeSet<String>,
     /// Whether all of another autoscaler's document is carried over, where it is one that is understood.
     carried_over: Option<Finding>,
     conditions: Vec<Condition>,
@@ -48,6 +54,29 @@ pub(crate) struct Since {
     pub(crate) last_scale: Option<Timestamp>,
 }
 
+impl Entry {
+    /// The status of a group, but for its conditions.
+    fn members_status(&self) -> Value {
+        let looks: Vec<&Arc<Look>> = self.scaled.iter().filter_map(|member| self.looks.get(member)).collect();
+        // What isn't known of one isn't known of all.
+        let sum = |count: fn(&Look) -> Option<u32>| looks.iter().map(|look| count(look)).sum::<Option<u32>>();
+        let member = |look: &&Arc<Look>| {
+            let mut status = native_status(look, &Since::default());
+            status["name"] = json!(look.key.rsplit('/').next());
+            status
+        };
+        let mut status = json!({
+            "currentReplicas": sum(|look| look.count.map(|count| count.asked)),
+            "desiredReplicas": sum(|look| look.decision.map(|decision| decision.desired)),
+            "members": looks.iter().map(member).collect::<Vec<_>>(),
+        });
+        if let Some(at) = self.since.last_scale {
+            status["lastScaleTime"] = json!(at);
+        }
+        status
+    }
+}
+
 impl Statuses {
     pub(crate) fn new(client: Client, overlaps: Arc<Overlaps>) -> Self {
         let reporter = Reporter { controller: "setpoint".to_owned(), instance: std::env::var("POD_NAME").ok() };
@@ -60,20 +89,29 @@ impl Statuses {
 
     /// A policy came, or is another one than before.
     pub(crate) fn know(&self, key: &str, known: Known, understood: Option<&Understood>) {
-        let is_paused = understood.is_some_and(|understood| understood.policy().pause != Pause::None);
+        let scaled = understood.map(|understood| understood.scaled(key)).unwrap_or_default();
+        let paused = scaled.iter().filter(|scaled| scaled.policy.pause != Pause::None);
+        let paused: BTreeSet<String> = paused.map(|scaled| scaled.key.clone()).collect();
+        let scaled: Vec<String> = scaled.into_iter().map(|scaled| scaled.key).collect();
         let foreign = understood.filter(|_| known.kind.is_foreign());
         let carried_over = foreign.map(|understood| carried_over(understood.lost()));
         let mut policies = self.policies();
         match policies.get_mut(key) {
             Some(entry) => {
                 entry.known = known;
-                entry.is_paused = is_paused;
+                entry.looks.retain(|key, _| scaled.contains(key));
+                entry.awaited = scaled.iter().cloned().collect();
+                entry.scaled = scaled;
+                entry.paused = paused;
                 entry.carried_over = carried_over;
                 entry.written = None;
             }
             None => {
                 let (conditions, since) = (known.conditions.clone(), Since { last_scale: known.last_scale });
-                let entry = Entry { conditions, known, is_paused, carried_over, since, written: None };
+                let awaited = scaled.iter().cloned().collect();
+                let looks = BTreeMap::new();
+                let entry =
+                    Entry { conditions, known, scaled, paused, looks, awaited, carried_over, since, written: None };
                 policies.insert(key.to_owned(), entry);
             }
         }
@@ -92,16 +130,16 @@ impl Statuses {
         if kind == ConditionType::AlgorithmValid {
             findings.push(Finding::new(kind, Truth::False, reason, message.clone()));
         }
-        self.write(key, findings, None, Some((EventType::Warning, reason, message))).await;
+        self.write(key, findings, None, vec![(EventType::Warning, reason, message)]).await;
     }
 
-    /// Writes what was found, by a look if there was one, where it is news. Tells the event where a condition has changed.
+    /// Writes what was found, by a look if there was one, where it is news. Tells the events where a condition has changed.
     async fn write(
         &self,
         key: &str,
         mut findings: Vec<Finding>,
         look: Option<&Look>,
-        event: Option<(EventType, &'static str, String)>,
+        events: Vec<(EventType, &'static str, String)>,
     ) {
         let now = Timestamp::now();
         let (known, patch, changed, lost) = {
@@ -110,8 +148,11 @@ impl Statuses {
             let kind = entry.known.kind;
             findings.extend(entry.carried_over.clone());
             let findings = kind.findings(findings, look, &entry.since);
-            let mut status =
-                look.map_or_else(|| json!({}), |look| kind.status(look, &entry.known.algorithm, &entry.since));
+            let mut status = match (look, kind) {
+                (None, _) => json!({}),
+                (Some(_), Kind::ScalingGroup) => entry.members_status(),
+                (Some(look), _) => kind.status(look, &entry.known.algorithm, &entry.since),
+            };
             let conditions = after(&entry.conditions, findings, entry.known.generation, now);
             let essence = |conditions: &[Condition]| -> Vec<(ConditionType, Truth)> {
                 conditions.iter().map(|condition| (condition.kind, condition.status)).collect()
@@ -122,8 +163,13 @@ impl Statuses {
             status["conditions"] = json!(conditions);
             status["observedGeneration"] = json!(entry.known.generation);
             let mut lasting = status.clone();
-            for fleeting in ["readings", "lastDecision", "currentMetrics", "lastScaleReason"] {
-                lasting.as_object_mut().expect("a status is an object").remove(fleeting);
+            let mut last = vec![&mut lasting];
+            while let Some(status) = last.pop() {
+                let status = status.as_object_mut().expect("a status is an object");
+                for fleeting in ["readings", "lastDecision", "currentMetrics", "lastScaleReason"] {
+                    status.remove(fleeting);
+                }
+                last.extend(status.get_mut("members").and_then(Value::as_array_mut).into_iter().flatten());
             }
             let is_old = |(before, at): &(Value, Instant)| *before != lasting || at.elapsed() >= AT_LEAST_EVERY;
             if !entry.written.as_ref().is_none_or(is_old) {
@@ -144,10 +190,10 @@ impl Statuses {
         if let Some(note) = lost {
             self.tell(key, &known, EventType::Warning, "NotCarriedOver", note).await;
         }
-        if let Some((kind, reason, note)) = event
-            && (changed || kind == EventType::Normal)
-        {
-            self.tell(key, &known, kind, reason, note).await;
+        for (kind, reason, note) in events {
+            if changed || kind == EventType::Normal {
+                self.tell(key, &known, kind, reason, note).await;
+            }
         }
     }
 
@@ -168,24 +214,58 @@ impl Statuses {
         }
     }
 
-    async fn looked_at(&self, look: &Look) {
-        let key = &*look.key;
-        let is_paused = {
+    async fn looked_at(&self, look: &Arc<Look>) {
+        // A member of a group is called after it.
+        let group = look.key.rsplit_once('/').filter(|_| Kind::called(&look.key).0 == Kind::ScalingGroup);
+        let key = group.map_or(&*look.key, |(group, _)| group);
+        let paused = {
             let mut policies = self.policies();
             let Some(entry) = policies.get_mut(key) else { return };
             if matches!(look.written, Written::Done { .. }) {
                 entry.since.last_scale = Timestamp::from_millisecond(look.at.as_millis()).ok();
             }
-            entry.is_paused
+            entry.paused.clone()
         };
-        let failure = look.failure.as_ref().map(|failure| self.failure(key, failure));
+        if group.is_none() {
+            let (findings, event) = self.found(look, &paused);
+            return self.write(key, findings, Some(look), event.into_iter().collect()).await;
+        }
+        let Some(looks) = self.all_looks(key, look) else { return };
+        let (mut of_members, mut events) = (Vec::new(), Vec::new());
+        for look in &looks {
+            let name = look.key.rsplit('/').next().unwrap_or_default();
+            let (findings, event) = self.found(look, &paused);
+            of_members.push((name.to_owned(), findings));
+            events.extend(event.map(|(kind, reason, note)| (kind, reason, format!("{name}: {note}"))));
+        }
+        self.write(key, group::of_all(&of_members), Some(look), events).await;
+    }
+
+    /// Once each member of the group called `key` was looked at, the looks of all in their order.
+    fn all_looks(&self, key: &str, look: &Arc<Look>) -> Option<Vec<Arc<Look>>> {
+        let mut policies = self.policies();
+        let entry = policies.get_mut(key)?;
+        let member = &*look.key;
+        // Twice before all are through: one of them is not looked at any more.
+        let is_round_over = !entry.awaited.remove(member) || entry.awaited.is_empty();
+        entry.looks.insert(member.to_owned(), Arc::clone(look));
+        if !is_round_over {
+            return None;
+        }
+        entry.awaited = entry.scaled.iter().cloned().collect();
+        Some(entry.scaled.iter().filter_map(|member| entry.looks.get(member)).cloned().collect())
+    }
+
+    /// What is so after a look, and what of it is told.
+    fn found(&self, look: &Look, paused: &BTreeSet<String>) -> (Vec<Finding>, Option<(EventType, &'static str, String)>) {
+        let failure = look.failure.as_ref().map(|failure| self.failure(&look.key, failure));
         let event = match (look.written, look.strange, &failure) {
             (Written::Done { from, to }, ..) => Some((EventType::Normal, "Scaled", scaled(look, from, to))),
             (_, Some(strange), _) => Some((EventType::Normal, "ChangedByOther", strange.to_string())),
             (.., Some((reason, message))) => Some((EventType::Warning, *reason, message.clone())),
             _ => unusable(look).map(|text| (EventType::Warning, "MetricsUnavailable", text)),
         };
-        self.write(key, findings(look, failure, is_paused), Some(look), event).await;
+        (findings(look, failure, paused.contains(&*look.key)), event)
     }
 
     /// What ended a look, in one word and in words.
@@ -256,6 +336,10 @@ fn findings(look: &Look, failure: Option<(&'static str, String)>, is_paused: boo
         (_, Some((reason, message))) => Finding::new(Scaling, Truth::False, reason, message),
         (Written::DryRun, _) => {
             Finding::new(Scaling, Truth::False, "DryRun", "decisions are told, and not carried out")
+        }
+        (Written::AfterOthers, _) => {
+            let why = "another member of the group is to grow first, and can't";
+            Finding::new(Scaling, Truth::False, "AfterOthers", why)
         }
         (Written::NotPermitted, _) => Finding::new(Scaling, Truth::False, "NotLeading", "another controller leads"),
         _ if is_paused => Finding::new(Scaling, Truth::False, "Paused", "the policy pauses changes"),

@@ -293,6 +293,12 @@ impl Engine {
         self.shared.find(key)?.last()
     }
 
+    /// Whether there is a workload or a group called `key`.
+    #[must_use]
+    pub fn contains(&self, key: &str) -> bool {
+        self.shared.crew(key).is_some()
+    }
+
     /// What the workloads are called, members of groups among them, in no order.
     #[must_use]
     pub fn keys(&self) -> Vec<Arc<str>> {

@@ -191,6 +191,7 @@ pub(crate) struct DiffArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   setpoint crd | kubectl apply -f -
+  setpoint crd --kind scaling-group | kubectl apply -f -
   setpoint crd --kind ai-inference | kubectl apply -f -
   setpoint crd --json | jq '.spec.versions[0].schema'")]
 pub(crate) struct CrdArguments {
@@ -207,6 +208,8 @@ pub(crate) struct CrdArguments {
 pub(crate) enum CrdKind {
     /// This project's own `ScalingPolicy`
     ScalingPolicy,
+    /// This project's own `ScalingGroup`
+    ScalingGroup,
     /// KubeAI Autoscaler's `AIInferenceAutoscalerPolicy`
     AiInference,
     /// openFuyao's `ElasticScaler`
@@ -217,6 +220,7 @@ impl From<CrdKind> for Kind {
     fn from(kind: CrdKind) -> Self {
         match kind {
             CrdKind::ScalingPolicy => Self::ScalingPolicy,
+            CrdKind::ScalingGroup => Self::ScalingGroup,
             CrdKind::AiInference => Self::AiInference,
             CrdKind::ElasticScaler => Self::ElasticScaler,
         }

@@ -1,0 +1,108 @@
+//! This project's own `ScalingGroup`.
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+use setpoint::group::GroupSpec;
+
+use super::{Definition, Names};
+use crate::condition::{ConditionType, Finding, Truth};
+use crate::crd::{self, GROUP, VERSION};
+use crate::structural::structural;
+
+pub(super) const NAMES: Names = Names {
+    group: GROUP,
+    version: VERSION,
+    kind: "ScalingGroup",
+    plural: "scalinggroups",
+    singular: "scalinggroup",
+    short: &["sg"],
+};
+
+pub(super) fn definition() -> Definition {
+    let column = |name, kind, path: &str| (name, kind, path.to_owned());
+    Definition {
+        description: "Workloads that scale together: at a ratio, by priority, within one budget.",
+        columns: vec![
+            column("Members", "string", ".spec.members[*].name"),
+            column("Max", "integer", ".spec.maxReplicas"),
+            column("Current", "integer", ".status.currentReplicas"),
+            column("Desired", "integer", ".status.desiredReplicas"),
+            ("Ready", "string", crd::condition_column(ConditionType::Ready)),
+        ],
+        spec: spec(),
+        status: status(),
+    }
+}
+
+fn spec() -> Value {
+    let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<GroupSpec>();
+    let mut spec = structural(&schema.to_value());
+    let members = &mut spec["properties"]["members"];
+    members["minItems"] = 2.into();
+    // More than any group has; rules over lists without a bound cost too much.
+    members["maxItems"] = 16.into();
+    members["x-kubernetes-list-type"] = "map".into();
+    members["x-kubernetes-list-map-keys"] = json!(["name"]);
+    crd::as_in_a_cluster(&mut members["items"]["properties"]["policy"]);
+    spec
+}
+
+fn status() -> Value {
+    let mut member = crd::policy_status("");
+    let fields = member["properties"].as_object_mut().expect("a status has fields");
+    for of_the_whole in ["observedGeneration", "lastScaleTime", "conditions"] {
+        fields.remove(of_the_whole);
+    }
+    fields.insert("name".to_owned(), crd::text("The member."));
+    member["description"] = "What was last observed of a member, and decided for it.".into();
+    crd::object(
+        "What was last observed, decided and done.",
+        json!({
+            "observedGeneration": crd::count("The generation of the group that this is about."),
+            "currentReplicas": crd::count("How many replicas were asked for, of all members together."),
+            "desiredReplicas": crd::count("How many there should be, of all members together."),
+            "lastScaleTime": crd::time("When a member's count was last changed by this group."),
+            "members": crd::list("Each member, in the group's order.", member),
+            "conditions": crd::conditions("Ready, Scaling, AlgorithmValid and MetricsAvailable: true where that is so for each member."),
+        }),
+    )
+}
+
+/// What is so of the whole, by what is so of each member: true where it is for all who say, and else what the first says for
+/// whom it isn't.
+pub(crate) fn of_all(members: &[(String, Vec<Finding>)]) -> Vec<Finding> {
+    let mut of_all: Vec<Finding> = Vec::new();
+    for (name, findings) in members {
+        for finding in findings {
+            let mut finding = finding.clone();
+            if finding.status != Truth::True {
+                finding.message = format!("{name}: {}", finding.message);
+            }
+            match of_all.iter_mut().find(|known| known.kind == finding.kind) {
+                None => of_all.push(finding),
+                Some(known) if known.status == Truth::True => *known = finding,
+                Some(_) => {}
+            }
+        }
+    }
+    of_all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_is_true_where_it_is_for_each_member_that_says() {
+        use ConditionType::{MetricsAvailable, Ready, Scaling};
+        let is_so = |kind| Finding::new(kind, Truth::True, "Fine", "fine");
+        let not = |kind, why: &str| Finding::new(kind, Truth::False, "Broken", why);
+        let members = [
+            ("prefill".to_owned(), vec![is_so(Ready), is_so(Scaling)]),
+            ("decode".to_owned(), vec![not(Ready, "gone"), is_so(Scaling), not(MetricsAvailable, "no kv")]),
+            ("router".to_owned(), vec![not(Ready, "gone too"), is_so(Scaling), is_so(MetricsAvailable)]),
+        ];
+        let want = [not(Ready, "decode: gone"), is_so(Scaling), not(MetricsAvailable, "decode: no kv")];
+        assert_eq!(of_all(&members), want);
+    }
+}
