@@ -257,7 +257,11 @@ impl Statuses {
     }
 
     /// What is so after a look, and what of it is told.
-    fn found(&self, look: &Look, paused: &BTreeSet<String>) -> (Vec<Finding>, Option<(EventType, &'static str, String)>) {
+    fn found(
+        &self,
+        look: &Look,
+        paused: &BTreeSet<String>,
+    ) -> (Vec<Finding>, Option<(EventType, &'static str, String)>) {
         let failure = look.failure.as_ref().map(|failure| self.failure(&look.key, failure));
         let event = match (look.written, look.strange, &failure) {
             (Written::Done { from, to }, ..) => Some((EventType::Normal, "Scaled", scaled(look, from, to))),

@@ -13,8 +13,9 @@ use crate::{Folder, setpoint};
 
 #[test]
 fn the_definitions_that_are_deployed_are_those_that_are_printed() {
-    let kinds: [(&[&str], &str); 3] = [
+    let kinds: [(&[&str], &str); 4] = [
         (&[], "crd.yaml"),
+        (&["--kind", "scaling-group"], "crd-group.yaml"),
         (&["--kind", "ai-inference"], "peers/ai-inference.yaml"),
         (&["--kind", "elastic-scaler"], "peers/elastic-scaler.yaml"),
     ];

@@ -2,6 +2,7 @@
 
 mod controller;
 mod definition;
+mod group;
 mod handler;
 mod install;
 mod lease;
@@ -25,6 +26,7 @@ use setpoint_testkit::metrics_apis::MetricsApis;
 static CLUSTER: LazyLock<Option<Cluster>> = LazyLock::new(|| {
     let cluster = Cluster::start(ClusterOptions { nodes: Some(2), ..ClusterOptions::default() })?;
     install(&cluster, Kind::ScalingPolicy);
+    install(&cluster, Kind::ScalingGroup);
     Some(cluster)
 });
 
