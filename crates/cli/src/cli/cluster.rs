@@ -236,8 +236,8 @@ impl From<CrdKind> for Kind {
   setpoint controller --leader-elect --own-namespace setpoint-system
       As one of several: the others take over when it is gone.
 
-It watches ScalingPolicies, and AIInferenceAutoscalerPolicies and ElasticScalers where the cluster has
-these kinds (setpoint crd --kind). It ends on Ctrl-C or SIGTERM, after the looks under way, with exit code 0; with 1 when leadership is
+It watches ScalingPolicies, and ScalingGroups, AIInferenceAutoscalerPolicies and ElasticScalers where the
+cluster has these kinds (setpoint crd --kind). It ends on Ctrl-C or SIGTERM, after the looks under way, with exit code 0; with 1 when leadership is
 lost, to be started anew.")]
 pub(crate) struct ControllerArguments {
     /// The policies of this namespace only [default: of all]

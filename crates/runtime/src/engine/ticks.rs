@@ -60,8 +60,7 @@ pub(super) async fn run(shared: Arc<Shared>, due: Vec<(Instant, Arc<str>)>) {
             .collect();
         (Arc::clone(workload), plan, places)
     };
-    let asked: Vec<Vec<(Arc<Workload>, Arc<Plan>, Vec<Place>)>> =
-        known.iter().map(|(_, _, crew)| crew.members.iter().map(&mut asking).collect()).collect();
+    let asked: Vec<Vec<_>> = known.iter().map(|(_, _, crew)| crew.members.iter().map(&mut asking).collect()).collect();
     let answers: Vec<Answers> =
         together.into_iter().enumerate().map(|(source, asked)| ask(&shared, source, asked)).collect();
     let turns = known.into_iter().zip(asked).map(|((due, key, crew), asked)| {
