@@ -22,9 +22,9 @@ pub(crate) fn run(arguments: &SimulateArguments) -> Result<(), BadInput> {
     let mut entrants: Vec<Entrant> =
         arguments.policy.iter().map(|path| Entrant::open(&mut catalog, path)).collect::<Result<_, _>>()?;
     if arguments.compare {
-        entrants.extend(catalog.schools()?.into_iter().map(Entrant::Policy));
+        entrants.extend(catalog.schools()?.into_iter().map(Box::new).map(Entrant::Policy));
     } else if entrants.is_empty() {
-        entrants = catalog.builtin_policies()?.into_iter().map(Entrant::Policy).collect();
+        entrants = catalog.builtin_policies()?.into_iter().map(Box::new).map(Entrant::Policy).collect();
     }
     let silent = arguments.quiet || arguments.json;
     let comparison = Comparison {
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &SimulateArguments) -> Result<(), BadInput> {
 
 /// What is tried beside others.
 enum Entrant {
-    Policy(LoadedPolicy),
+    Policy(Box<LoadedPolicy>),
     Group(LoadedGroup),
 }
 
@@ -59,7 +59,7 @@ impl Entrant {
         if ScalingGroup::is_one(document.value()) {
             return catalog.load_group(document, path).map(Self::Group);
         }
-        catalog.load_policy(document, path).map(Self::Policy)
+        catalog.load_policy(document, path).map(Box::new).map(Self::Policy)
     }
 
     /// A run of a policy, or one for each member of a group.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::Shared;
 use super::group::Crew;
 use super::turn::{Part, Turn};
-use super::workload::{Plan, Workload};
+use super::workload::Workload;
 use crate::source::{Measured, Question};
 
 /// What a source answered, for whoever waits for it.
