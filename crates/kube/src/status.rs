@@ -36,8 +36,9 @@ struct Entry {
     scaled: Vec<String>,
     /// Those of them whose policies pause changes.
     paused: BTreeSet<String>,
-    /// The last look at each member of a group, and those who were not looked at again since that was told.
+    /// The last look at each member of a group.
     looks: BTreeMap<String, Arc<Look>>,
+    /// The members that weren't looked at since the status was last written by looks at all.
     awaited: BTreeSet<String>,
     /// Whether all of another autoscaler's document is carried over, where it is one that is understood.
     carried_over: Option<Finding>,
@@ -55,25 +56,9 @@ pub(crate) struct Since {
 }
 
 impl Entry {
-    /// The status of a group, but for its conditions.
-    fn members_status(&self) -> Value {
-        let looks: Vec<&Arc<Look>> = self.scaled.iter().filter_map(|member| self.looks.get(member)).collect();
-        // What isn't known of one isn't known of all.
-        let sum = |count: fn(&Look) -> Option<u32>| looks.iter().map(|look| count(look)).sum::<Option<u32>>();
-        let member = |look: &&Arc<Look>| {
-            let mut status = native_status(look, &Since::default());
-            status["name"] = json!(look.key.rsplit('/').next());
-            status
-        };
-        let mut status = json!({
-            "currentReplicas": sum(|look| look.count.map(|count| count.asked)),
-            "desiredReplicas": sum(|look| look.decision.map(|decision| decision.desired)),
-            "members": looks.iter().map(member).collect::<Vec<_>>(),
-        });
-        if let Some(at) = self.since.last_scale {
-            status["lastScaleTime"] = json!(at);
-        }
-        status
+    /// The last look at each member of a group, in their order.
+    fn last_looks(&self) -> Vec<Arc<Look>> {
+        self.scaled.iter().filter_map(|member| self.looks.get(member)).cloned().collect()
     }
 }
 
@@ -150,7 +135,7 @@ impl Statuses {
             let findings = kind.findings(findings, look, &entry.since);
             let mut status = match (look, kind) {
                 (None, _) => json!({}),
-                (Some(_), Kind::ScalingGroup) => entry.members_status(),
+                (Some(_), Kind::ScalingGroup) => group::status(&entry.last_looks(), &entry.since),
                 (Some(look), _) => kind.status(look, &entry.known.algorithm, &entry.since),
             };
             let conditions = after(&entry.conditions, findings, entry.known.generation, now);
@@ -163,13 +148,14 @@ impl Statuses {
             status["conditions"] = json!(conditions);
             status["observedGeneration"] = json!(entry.known.generation);
             let mut lasting = status.clone();
-            let mut last = vec![&mut lasting];
-            while let Some(status) = last.pop() {
+            // A group's has its members' in it.
+            let mut statuses = vec![&mut lasting];
+            while let Some(status) = statuses.pop() {
                 let status = status.as_object_mut().expect("a status is an object");
                 for fleeting in ["readings", "lastDecision", "currentMetrics", "lastScaleReason"] {
                     status.remove(fleeting);
                 }
-                last.extend(status.get_mut("members").and_then(Value::as_array_mut).into_iter().flatten());
+                statuses.extend(status.get_mut("members").and_then(Value::as_array_mut).into_iter().flatten());
             }
             let is_old = |(before, at): &(Value, Instant)| *before != lasting || at.elapsed() >= AT_LEAST_EVERY;
             if !entry.written.as_ref().is_none_or(is_old) {
@@ -233,7 +219,7 @@ impl Statuses {
         let Some(looks) = self.all_looks(key, look) else { return };
         let (mut of_members, mut events) = (Vec::new(), Vec::new());
         for look in &looks {
-            let name = look.key.rsplit('/').next().unwrap_or_default();
+            let name = group::member_name(look);
             let (findings, event) = self.found(look, &paused);
             of_members.push((name.to_owned(), findings));
             events.extend(event.map(|(kind, reason, note)| (kind, reason, format!("{name}: {note}"))));
@@ -253,7 +239,7 @@ impl Statuses {
             return None;
         }
         entry.awaited = entry.scaled.iter().cloned().collect();
-        Some(entry.scaled.iter().filter_map(|member| entry.looks.get(member)).cloned().collect())
+        Some(entry.last_looks())
     }
 
     /// What is so after a look, and what of it is told.

@@ -50,7 +50,7 @@ pub struct GroupSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct GroupMember {
-    /// What it is called, unique in the group.
+    /// What it is called, unique in the group and without a `/`.
     pub name: String,
     /// Its part beside the others': 1 and 2 for two decodes a prefill. Default: it follows nobody, and nobody it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,6 +96,9 @@ impl GroupSpec {
             let at = |field: &str| format!("members[{index}].{field}");
             if member.name.is_empty() {
                 return Err(ConfigError::new(at("name"), "a member needs a name"));
+            }
+            if member.name.contains('/') {
+                return Err(ConfigError::new(at("name"), "a member's name has no `/`: it is called GROUP/NAME"));
             }
             if !names.insert(&member.name) {
                 return Err(ConfigError::new(at("name"), format!("there is another member called {:?}", member.name)));

@@ -89,7 +89,8 @@ fn one_look_a_member() {
 
 #[test]
 fn what_makes_no_sense_is_refused_with_its_field() {
-    let cases: [(&str, Value, &str, &str); 7] = [
+    let cases: [(&str, Value, &str, &str); 8] = [
+        ("/spec/members/1/name", "de/code".into(), "spec.members[1].name", "has no `/`"),
         ("/spec/members/1/name", "prefill".into(), "spec.members[1].name", "another member called \"prefill\""),
         ("/spec/members/1/ratio", 0.into(), "spec.members[1].ratio", "greater than 0"),
         ("/spec/members/1/policy/minReplicas", 30.into(), "spec.members[1].policy.minReplicas", "is above maxReplicas"),

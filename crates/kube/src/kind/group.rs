@@ -1,12 +1,16 @@
 //! This project's own `ScalingGroup`.
 
+use std::sync::Arc;
+
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 use setpoint::group::GroupSpec;
+use setpoint_runtime::Look;
 
 use super::{Definition, Names};
 use crate::condition::{ConditionType, Finding, Truth};
 use crate::crd::{self, GROUP, VERSION};
+use crate::status::{Since, native_status};
 use crate::structural::structural;
 
 pub(super) const NAMES: Names = Names {
@@ -30,7 +34,7 @@ pub(super) fn definition() -> Definition {
             ("Ready", "string", crd::condition_column(ConditionType::Ready)),
         ],
         spec: spec(),
-        status: status(),
+        status: status_schema(),
     }
 }
 
@@ -47,7 +51,7 @@ fn spec() -> Value {
     spec
 }
 
-fn status() -> Value {
+fn status_schema() -> Value {
     let mut member = crd::policy_status("");
     let fields = member["properties"].as_object_mut().expect("a status has fields");
     for of_the_whole in ["observedGeneration", "lastScaleTime", "conditions"] {
@@ -66,6 +70,31 @@ fn status() -> Value {
             "conditions": crd::conditions("Ready, Scaling, AlgorithmValid and MetricsAvailable: true where that is so for each member."),
         }),
     )
+}
+
+/// What the member that was looked at is called in its group.
+pub(crate) fn member_name(look: &Look) -> &str {
+    look.key.rsplit('/').next().unwrap_or_default()
+}
+
+/// The status after `looks` at the members, but for its conditions.
+pub(crate) fn status(looks: &[Arc<Look>], since: &Since) -> Value {
+    // What isn't known of one isn't known of all.
+    let sum = |count: fn(&Look) -> Option<u32>| looks.iter().map(|look| count(look)).sum::<Option<u32>>();
+    let member = |look: &Arc<Look>| {
+        let mut status = native_status(look, &Since::default());
+        status["name"] = json!(member_name(look));
+        status
+    };
+    let mut status = json!({
+        "currentReplicas": sum(|look| look.count.map(|count| count.asked)),
+        "desiredReplicas": sum(|look| look.decision.map(|decision| decision.desired)),
+        "members": looks.iter().map(member).collect::<Vec<_>>(),
+    });
+    if let Some(at) = since.last_scale {
+        status["lastScaleTime"] = json!(at);
+    }
+    status
 }
 
 /// What is so of the whole, by what is so of each member: true where it is for all who say, and else what the first says for
