@@ -191,8 +191,7 @@ fn load(index: usize, interval: u64) -> f64 {
 
 /// A deployment, its pods and its policy, for each.
 async fn make(cluster: &Cluster, client: &Client) -> Result<(), Failure> {
-    cluster.apply("default", &setpoint_kube::crd(Kind::ScalingPolicy).to_string());
-    cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])?;
+    cluster.define(&setpoint_kube::crd(Kind::ScalingPolicy).to_string());
     for index in (0..POLICIES).step_by(A_NAMESPACE) {
         let namespace: Namespace = serde_json::from_value(json!({ "metadata": { "name": namespace(index) } }))?;
         Api::all(client.clone()).create(&PostParams::default(), &namespace).await?;

@@ -144,6 +144,18 @@ impl Cluster {
         applied.unwrap_or_else(|problem| panic!("{problem}\n{manifest}"));
     }
 
+    /// Applies the definition of a kind, and waits until there can be objects of it.
+    ///
+    /// # Panics
+    ///
+    /// With what kubectl says, when it isn't taken, or not established in time.
+    pub fn define(&self, definition: &str) {
+        self.apply("default", definition);
+        let wait = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=1s"];
+        // One that has no conditions at all yet is an error to kubectl, for which it doesn't wait.
+        self.wait_for("kube-apiserver", |cluster| cluster.kubectl(&wait)).unwrap_or_else(|problem| panic!("{problem}"));
+    }
+
     /// What `kubectl get` says of the field of an object at a JSON path, as `.spec.replicas`; or what it complains of.
     #[must_use]
     pub fn field(&self, namespace: &str, object: &str, path: &str) -> String {

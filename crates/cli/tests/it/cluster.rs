@@ -44,9 +44,7 @@ spec:
 fn a_folder_of_plugins_serves_the_algorithms_that_another_autoscalers_policies_name() {
     let Some(cluster) = Cluster::start(ClusterOptions::default()) else { return };
     let definition = setpoint().args(["crd", "--kind", "ai-inference"]).output().expect("it runs").stdout;
-    cluster.apply("default", &String::from_utf8(definition).expect("text"));
-    let established = ["wait", "--for=condition=Established", "crd/aiinferenceautoscalerpolicies.kubeai.io"];
-    cluster.kubectl(&established).expect("established");
+    cluster.define(&String::from_utf8(definition).expect("text"));
     cluster.apply("default", &workload("Deployment", "llm", 2));
     cluster.apply("default", POLICY);
 

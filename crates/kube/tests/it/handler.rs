@@ -42,9 +42,7 @@ spec:
 async fn whatever_has_replicas_is_scaled() {
     let Some((cluster, client)) = cluster("handler").await else { return };
     for (kind, scale) in [("Pool", true), ("Herd", false)] {
-        cluster.kubectl_with(&["apply", "-f", "-"], &definition(kind, scale)).expect("a definition");
-        let name = format!("crd/{}s.example.com", kind.to_lowercase());
-        cluster.kubectl(&["wait", "--for=condition=Established", &name, "--timeout=30s"]).expect("established");
+        cluster.define(&definition(kind, scale));
         let object =
             format!("apiVersion: example.com/v1\nkind: {kind}\nmetadata: {{name: a}}\nspec: {{replicas: 2}}\n");
         cluster.apply("handler", &object);

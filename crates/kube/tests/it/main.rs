@@ -35,12 +35,7 @@ static APIS: LazyLock<MetricsApis> = LazyLock::new(|| MetricsApis::of(CLUSTER.as
 
 /// Makes a kind known to the cluster.
 fn install(cluster: &Cluster, kind: Kind) {
-    let definition = setpoint_kube::crd(kind);
-    let name = definition["metadata"]["name"].as_str().expect("a name");
-    cluster.kubectl_with(&["apply", "-f", "-"], &definition.to_string()).expect("the definition is applied");
-    cluster
-        .kubectl(&["wait", "--for=condition=Established", &format!("crd/{name}"), "--timeout=30s"])
-        .expect("and established");
+    cluster.define(&setpoint_kube::crd(kind).to_string());
 }
 
 /// The cluster, with a namespace; none where the test is to be skipped.

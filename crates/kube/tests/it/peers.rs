@@ -368,9 +368,7 @@ async fn an_elastic_scaler_is_watched_once_its_kind_is_installed_and_its_algorit
 
     // A resource that only a definition knows, by its use of the processor. Until it says which pods are its own nobody can
     // measure that.
-    cluster.kubectl_with(&["apply", "-f", "-"], CUSTOM_RESOURCE).expect("a definition");
-    let wait = ["wait", "--for=condition=Established", "crd/customresources.custom.example.com", "--timeout=30s"];
-    cluster.kubectl(&wait).expect("established");
+    cluster.define(CUSTOM_RESOURCE);
     cluster.kubectl_with(&["apply", "-f", "-"], CUSTOM_ROLE).expect("a role");
     let custom_resource = "apiVersion: custom.example.com/v1alpha1\nkind: CustomResource\nmetadata: {name: my-custom-resource, namespace: ai-inference}\nspec: {replicas: 1}\n";
     write(&folder, "test-custom-resource.yaml", custom_resource);

@@ -25,9 +25,7 @@ pub(super) static CLUSTER: LazyLock<Option<Cluster>> = LazyLock::new(|| {
 /// Applies the definition of policies, as the command prints it.
 fn define(cluster: &Cluster) {
     let printed = setpoint().arg("crd").output().expect("it runs");
-    cluster.apply("default", &String::from_utf8(printed.stdout).expect("text"));
-    let established = cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]);
-    established.expect("it is established");
+    cluster.define(&String::from_utf8(printed.stdout).expect("text"));
 }
 
 /// A controller of one namespace. It ends with this value, and what it logged is told if the test fails.
@@ -140,9 +138,7 @@ fn counts_follow_a_real_prometheus_and_what_is_declared_holds_when_it_is_gone() 
     let Some(mut prometheus) = Prometheus::start(&[&exporter]) else { return };
     let ns = "follows";
     cluster.kubectl(&["create", "namespace", ns]).expect("a new one");
-    cluster.apply(ns, POOLS);
-    let established = ["wait", "--for=condition=Established", "crd/pools.example.com", "--timeout=60s"];
-    cluster.kubectl(&established).expect("it is established");
+    cluster.define(POOLS);
     cluster.apply(ns, POOL);
     cluster.apply(ns, &workload("Deployment", "web", 2));
     cluster.apply(ns, &workload("StatefulSet", "db", 1));
