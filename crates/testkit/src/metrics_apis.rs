@@ -10,7 +10,7 @@ use crate::cluster::Cluster;
 use crate::http::{Answer, Asked, Server};
 
 /// What a test answers for its namespace: of the API's group, what is asked for there, and the query. None: a failure.
-type Answers = Box<dyn Fn(&str, &[&str], &str) -> Option<Value> + Send>;
+type Answers = Arc<dyn Fn(&str, &[&str], &str) -> Option<Value> + Send + Sync>;
 
 /// What answers all three. One for all tests of a cluster, for it knows each API once.
 pub struct MetricsApis {
@@ -38,7 +38,7 @@ impl MetricsApis {
     pub fn of(cluster: &Cluster) -> Self {
         let answers: Arc<Mutex<BTreeMap<String, Answers>>> = Arc::default();
         let known = Arc::clone(&answers);
-        let server = Server::start_tls(move |asked| answer(asked, &locked(&known)));
+        let server = Server::start_tls(move |asked| answer(asked, |space| locked(&known).get(space).cloned()));
         let apis = Self { answers, server };
         apis.register(cluster);
         apis
@@ -49,9 +49,9 @@ impl MetricsApis {
     pub fn answered_by(
         &self,
         namespace: &str,
-        answers: impl Fn(&str, &[&str], &str) -> Option<Value> + Send + 'static,
+        answers: impl Fn(&str, &[&str], &str) -> Option<Value> + Send + Sync + 'static,
     ) {
-        locked(&self.answers).insert(namespace.to_owned(), Box::new(answers));
+        locked(&self.answers).insert(namespace.to_owned(), Arc::new(answers));
     }
 
     fn register(&self, cluster: &Cluster) {
@@ -82,7 +82,7 @@ fn locked(answers: &Mutex<BTreeMap<String, Answers>>) -> MutexGuard<'_, BTreeMap
     answers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn answer(asked: &Asked, answers: &BTreeMap<String, Answers>) -> Answer {
+fn answer(asked: &Asked, answers: impl Fn(&str) -> Option<Answers>) -> Answer {
     // The API server writes addresses anew: `*` and blanks come in another form than they were sent in.
     let target = asked.target.replace("%2A", "*").replace('+', "%20");
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
@@ -93,7 +93,7 @@ fn answer(asked: &Asked, answers: &BTreeMap<String, Answers>) -> Answer {
             "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": format!("{group}/{version}"), "resources": [],
         })),
         [group, _, "namespaces", space, wanted @ ..] => {
-            answers.get(*space).and_then(|answers| answers(group, wanted, query))
+            answers(space).and_then(|answers| answers(group, wanted, query))
         }
         _ => None,
     };
