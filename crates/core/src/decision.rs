@@ -36,6 +36,23 @@ pub enum Outcome {
     Fallback,
 }
 
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Need, Self::Hold, Self::NoOpinion, Self::Suspend, Self::Fallback];
+
+    /// In one word, for telemetry.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Need => "need",
+            Self::Hold => "hold",
+            Self::NoOpinion => "no-opinion",
+            Self::Suspend => "suspend",
+            Self::Fallback => "fallback",
+        }
+    }
+}
+
 /// Whole replicas for an exact need: the one place where a need becomes a count.
 ///
 /// Rounds up, as HPA and KubeAI do: capacity for 4.01 replicas takes 5. A negative need is 0, one beyond

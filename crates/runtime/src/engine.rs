@@ -3,6 +3,7 @@
 mod builder;
 mod due;
 mod group;
+mod spans;
 mod ticks;
 mod turn;
 mod workload;

@@ -70,6 +70,21 @@ pub enum Written {
     },
 }
 
+impl Written {
+    /// In one word, for telemetry.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::DryRun => "dry-run",
+            Self::NotPermitted => "not-permitted",
+            Self::AfterOthers => "after-others",
+            Self::Failed => "failed",
+            Self::Done { .. } => "done",
+        }
+    }
+}
+
 /// A count that somebody else changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Strange {

@@ -164,7 +164,7 @@ impl Telemetry {
         let Series { decisions, failures, scalings, foreign_changes, .. } = &self.series;
         self.readings(look);
         if let Some(decision) = &look.decision {
-            let outcome = outcome(decision.outcome);
+            let outcome = decision.outcome.name();
             decisions.get_or_create(&ByOutcome { workload: workload(), outcome }).inc();
             self.series.desired.get_or_create(&of).set(decision.desired.into());
         }
@@ -224,18 +224,6 @@ impl Telemetry {
     }
 }
 
-const fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Need => "need",
-        Outcome::Hold => "hold",
-        Outcome::NoOpinion => "no-opinion",
-        Outcome::Suspend => "suspend",
-        _ => "fallback",
-    }
-}
-
-const OUTCOMES: [Outcome; 5] = [Outcome::Need, Outcome::Hold, Outcome::NoOpinion, Outcome::Suspend, Outcome::Fallback];
-
 impl Series {
     fn registered(&self) -> Registry {
         let mut all = Registry::with_prefix("setpoint");
@@ -273,8 +261,8 @@ impl Series {
     fn forget(&self, key: &Arc<str>, metrics: &[Arc<str>]) {
         let workload = || Arc::clone(key);
         metrics.iter().for_each(|metric| self.forget_metric(key, metric));
-        for of in OUTCOMES {
-            self.decisions.remove(&ByOutcome { workload: workload(), outcome: outcome(of) });
+        for outcome in Outcome::ALL {
+            self.decisions.remove(&ByOutcome { workload: workload(), outcome: outcome.name() });
         }
         for stage in Stage::ALL {
             self.failures.remove(&ByStage { workload: workload(), stage: stage.name() });

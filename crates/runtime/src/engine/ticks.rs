@@ -17,8 +17,8 @@ pub(super) type Answers = SharedFuture<BoxFuture<'static, Arc<[Measured]>>>;
 
 /// Where a metric's reading comes from.
 pub(super) enum Asked {
-    /// From what a source answers to all of a tick, in this place.
-    Together { answers: Answers, place: usize },
+    /// From what this source answers to all of a tick, in this place.
+    Together { source: usize, answers: Answers, place: usize },
     /// From this source, once the instances are known.
     Apart { source: usize },
     /// From nowhere.
@@ -87,7 +87,7 @@ enum Place {
 impl Place {
     fn with(self, answers: &[Answers]) -> Asked {
         match self {
-            Self::Together { source, place } => Asked::Together { answers: answers[source].clone(), place },
+            Self::Together { source, place } => Asked::Together { source, answers: answers[source].clone(), place },
             Self::Apart { source } => Asked::Apart { source },
             Self::Nowhere => Asked::Nowhere,
         }

@@ -13,11 +13,12 @@ use setpoint::{
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::MutexGuard;
 use tokio::time::Instant;
+use tracing::{Instrument as _, Span};
 
 use crate::chain::in_one_line;
-use crate::engine::Shared;
 use crate::engine::ticks::{self, Asked};
 use crate::engine::workload::{Memory, Plan, Workload};
+use crate::engine::{Shared, spans};
 use crate::look::{Look, LookFailure, Stage, Strange, Written};
 use crate::source::{Aligned, Measured, Question};
 
@@ -38,6 +39,8 @@ pub(super) struct Underway<'a> {
     /// One look at a time: whoever has this looks.
     memory: MutexGuard<'a, Memory>,
     look: Look,
+    /// Of the whole look, in a trace.
+    span: Span,
     began: Instant,
     /// What was decided, unless the look has failed before that.
     pub(super) decided: Option<Decided>,
@@ -65,8 +68,9 @@ impl Part {
         }
         let began = Instant::now();
         let mut look = self.blank(began);
-        let decided = self.fill(&mut look, &mut memory).await;
-        let mut underway = Underway { part: self, memory, look, began, decided: None };
+        let span = spans::look(&self.workload.key, &self.plan);
+        let decided = self.fill(&mut look, &mut memory).instrument(span.clone()).await;
+        let mut underway = Underway { part: self, memory, look, span, began, decided: None };
         match decided {
             Ok(decided) => underway.decided = Some(decided),
             Err(failure) => underway.fail(failure),
@@ -114,7 +118,13 @@ impl Part {
         }
         let readings = self.readings(&seen).await;
         look.readings = self.plan.metrics.iter().map(|metric| metric.name.clone()).zip(readings).collect();
-        self.decide(look, &seen, memory.action).map_err(failed(Stage::State))
+        let span = spans::decide();
+        let decided = span.in_scope(|| self.decide(look, &seen, memory.action)).map_err(failed(Stage::State));
+        match &decided {
+            Ok(decided) => spans::decided(&span, decided.decision),
+            Err(failure) => spans::failure(&span, failure),
+        }
+        decided
     }
 
     /// Keeps what was decided, and carries it out.
@@ -166,7 +176,12 @@ impl Part {
         let apart = join_all(apart.into_iter().map(|source| self.ask_apart(source, seen)));
         let together = join_all(self.asked.iter().map(|asked| async move {
             match asked {
-                Asked::Together { answers, place } => Some(answers.clone().await[*place].clone()),
+                Asked::Together { source, answers, place } => {
+                    let span = spans::read(self.shared.sources[*source].name(), 1);
+                    let measured = answers.clone().instrument(span.clone()).await[*place].clone();
+                    spans::answered(&span, std::iter::once(&measured));
+                    Some(measured)
+                }
                 Asked::Apart { .. } => None,
                 Asked::Nowhere => Some(Measured::Missing("nothing here reads such a metric".to_owned())),
             }
@@ -186,7 +201,10 @@ impl Part {
             Question::new(Arc::clone(&self.plan.target), Arc::clone(&self.plan.metrics[place]))
                 .with_instances(Arc::clone(&seen.instances))
         };
-        let answers = ticks::read(&self.shared, source, places.iter().map(question).collect()).await;
+        let span = spans::read(self.shared.sources[source].name(), places.len());
+        let asked = ticks::read(&self.shared, source, places.iter().map(question).collect());
+        let answers = asked.instrument(span.clone()).await;
+        spans::answered(&span, answers.iter());
         places.into_iter().zip(answers).collect()
     }
 
@@ -267,17 +285,22 @@ impl Part {
         what: &str,
         step: impl Future<Output = Result<T, E>>,
     ) -> Result<T, LookFailure> {
-        match self.in_time(what, step).await {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) => Err(LookFailure { stage, message: in_one_line(&error) }),
-            Err(message) => Err(LookFailure { stage, message }),
-        }
+        let span = spans::step(what);
+        let message = match self.in_time(what, step).instrument(span.clone()).await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(error)) => in_one_line(&error),
+            Err(message) => message,
+        };
+        let failure = LookFailure { stage, message };
+        spans::failure(&span, &failure);
+        Err(failure)
     }
 }
 
 impl Underway<'_> {
     fn fail(&mut self, failure: LookFailure) {
-        tracing::warn!(workload = %self.look.key, stage = failure.stage.name(), "{}", failure.message);
+        let (key, stage) = (&self.look.key, failure.stage.name());
+        self.span.in_scope(|| tracing::warn!(workload = %key, stage, "{}", failure.message));
         self.look.failure = Some(failure);
     }
 
@@ -296,7 +319,8 @@ impl Underway<'_> {
     pub(super) async fn carry_out(&mut self) -> bool {
         let Some(decided) = self.decided.take() else { return true };
         let is_change = decided.decision.desired != decided.decision.current;
-        if let Err(failure) = self.part.carry_out(&mut self.look, &mut self.memory, decided).await {
+        let carried = self.part.carry_out(&mut self.look, &mut self.memory, decided).instrument(self.span.clone());
+        if let Err(failure) = carried.await {
             self.fail(failure);
         }
         !is_change
@@ -309,7 +333,8 @@ impl Underway<'_> {
         let shared = decided.decision;
         // Nothing is to be written.
         decided.decision.desired = shared.current;
-        let carried = self.part.carry_out(&mut self.look, &mut self.memory, decided).await;
+        let carried =
+            self.part.carry_out(&mut self.look, &mut self.memory, decided).instrument(self.span.clone()).await;
         self.look.decision = Some(shared);
         self.memory.action = unapplied(self.look.at, shared).or(self.memory.action);
         match carried {
@@ -321,9 +346,10 @@ impl Underway<'_> {
 
     /// Tells of the look, and lets the next one begin.
     pub(super) async fn end(self) {
-        let Self { part, memory, mut look, began, .. } = self;
+        let Self { part, memory, mut look, span, began, .. } = self;
         look.took = began.elapsed();
         look.health = part.shared.managers.of(&look.key).health(part.workload.id).unwrap_or_default();
+        spans::looked(&span, &look);
         let look = Arc::new(look);
         part.workload.remember(&look);
         for listener in &part.shared.listeners {
