@@ -23,11 +23,11 @@ fn group(budget: Option<u32>, members: &[Value]) -> ScalingGroup {
     .expect("a good group")
 }
 
-/// An hour in which the load rises and falls, with a slow prefill and a slower decode.
-fn hour() -> (Scenario, Load) {
+/// Twenty minutes in which the load rises and falls, with a slow prefill and a slower decode.
+fn rise_and_fall() -> (Scenario, Load) {
     generated(json!({
-        "duration": "1h",
-        "load": { "diurnal": { "low": 1, "high": 12, "period": "1h", "peakAt": "30m" } },
+        "duration": "20m",
+        "load": { "diurnal": { "low": 1, "high": 12, "period": "20m", "peakAt": "10m" } },
         "replicas": { "startup": "20s" },
         "members": {
             "prefill": { "service": { "time": { "mean": "400ms" }, "concurrency": 2 } },
@@ -37,7 +37,7 @@ fn hour() -> (Scenario, Load) {
 }
 
 fn simulated(group: &ScalingGroup) -> Vec<Run> {
-    let (scenario, load) = hour();
+    let (scenario, load) = rise_and_fall();
     simulate_group(&scenario, &load, 1, group, &Registry::builtin(), |_| {}).expect("it can be simulated")
 }
 
@@ -79,7 +79,7 @@ fn a_group_of_one_service_meets_it_as_a_policy_does() {
 #[test]
 fn a_member_that_the_scenario_does_not_tell_of_is_refused() {
     let group = group(None, &[member("prefill", 1, 0, (1, 20), 4.0), member("decoder", 2, 0, (1, 20), 6.0)]);
-    let (scenario, load) = hour();
+    let (scenario, load) = rise_and_fall();
     let error = simulate_group(&scenario, &load, 1, &group, &Registry::builtin(), |_| {}).expect_err("a typo");
     assert_eq!(error.path, "spec.members[1].name");
     assert!(error.message.contains("did you mean `decode`?"), "{error}");
