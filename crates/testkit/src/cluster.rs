@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -113,6 +113,20 @@ impl Cluster {
             .output()
             .map_err(|error| format!("kubectl can't be run: {error}"))?;
         said(output)
+    }
+
+    /// What Helm prints, as an administrator; else what it complains of.
+    ///
+    /// # Errors
+    ///
+    /// Its standard error, when it fails.
+    pub fn helm(&self, arguments: &[&str]) -> Result<String, String> {
+        let mut helm = Command::new(self.bin.join("helm"));
+        helm.arg("--kubeconfig").arg(self.kubeconfig()).args(arguments).stdin(Stdio::null());
+        for home in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
+            helm.env(home, self.folder.path().join("helm"));
+        }
+        said(helm.output().map_err(|error| format!("helm can't be run: {error}"))?)
     }
 
     /// What a shell prints that runs `script` in `folder`, where `kubectl` is of this cluster: as documents have it printed.

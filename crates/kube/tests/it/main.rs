@@ -1,5 +1,6 @@
 //! Against a real control plane: see `crates/xtask/kube-env`.
 
+mod chart;
 mod controller;
 mod definition;
 mod group;
