@@ -1,8 +1,8 @@
 //! A real Kubernetes control plane, built from Go modules: `kube-env/` holds the program.
 //!
-//! One program is all of etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl and kwok (fake nodes), each
-//! under its own name as a link, in one folder: what `KUBEBUILDER_ASSETS` means to envtest. Needs Go and a module proxy; no
-//! container, no root, no download of binaries. A cold build takes about a quarter of an hour of one core's time, so what was
+//! One program is all of etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl, kwok (fake nodes) and Helm,
+//! each under its own name as a link, in one folder: what `KUBEBUILDER_ASSETS` means to envtest. Needs Go and a module proxy;
+//! no container, no root, no download of binaries. A cold build takes about a quarter of an hour of one core's time, so what was
 //! built is kept for as long as its sources stay the same.
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! The command and Kubernetes.
 
+mod chart;
 mod controller;
 mod kubectl;
 

@@ -238,7 +238,7 @@ fn what_is_switched_off_is_not_there() {
     let Some(cluster) = &*CLUSTER else { return };
     let names = |values: &[&str]| rendered(cluster, values).into_keys().collect::<BTreeSet<_>>();
     let whole = names(&[]);
-    let kinds = |of: &BTreeSet<String>, other: &BTreeSet<String>| of.difference(other).cloned().collect::<Vec<_>>();
+    let without = |of: &BTreeSet<String>, other: &BTreeSet<String>| of.difference(other).cloned().collect::<Vec<_>>();
     let roles = [
         "ClusterRole/setpoint-controller",
         "ClusterRoleBinding/setpoint-controller",
@@ -246,7 +246,9 @@ fn what_is_switched_off_is_not_there() {
         "RoleBinding/setpoint-controller",
     ];
     let watched = ["Role/setpoint-controller-watched", "RoleBinding/setpoint-controller-watched"];
-    let cases: [(&str, &[&str], &[&str], &[&str]); 7] = [
+    // Of values, and of what isn't there by them, and is.
+    type Names<'a> = &'a [&'a str];
+    let cases: [(&str, Names<'_>, Names<'_>, Names<'_>); 7] = [
         ("a budget for one", &["replicas=1"], &["PodDisruptionBudget/setpoint"], &[]),
         ("any budget", &["podDisruptionBudget.enabled=false"], &["PodDisruptionBudget/setpoint"], &[]),
         ("the network policy", &["networkPolicy.enabled=false"], &["NetworkPolicy/setpoint"], &[]),
@@ -260,10 +262,10 @@ fn what_is_switched_off_is_not_there() {
             &["ClusterRole/setpoint-controller-peers", "ClusterRoleBinding/setpoint-controller-peers"],
         ),
     ];
-    for (what, values, without, with) in cases {
+    for (what, values, gone, instead) in cases {
         let found = names(values);
-        assert_eq!(kinds(&whole, &found), without, "{what}");
-        assert_eq!(kinds(&found, &whole), with, "{what}");
+        assert_eq!(without(&whole, &found), gone, "{what}");
+        assert_eq!(without(&found, &whole), instead, "{what}");
     }
     let one = &rendered(cluster, &["peers.aiInference.enabled=true"])["ClusterRole/setpoint-controller-peers"];
     let groups: Vec<&Value> = one["rules"].as_array().expect("rules").iter().map(|rule| &rule["apiGroups"]).collect();

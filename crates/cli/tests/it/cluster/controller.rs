@@ -82,6 +82,15 @@ pub(super) fn eventually(what: &str, want: &str, mut field: impl FnMut() -> Stri
     }
 }
 
+/// What is answered at `address`, headers and all.
+pub(super) fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    write!(stream, "GET {path} HTTP/1.0\r\n\r\n").expect("it listens");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("text");
+    answer
+}
+
 /// A policy that looks each second at how long the queue of `name` is: one replica for each four in it.
 pub(super) fn policy(api_version: &str, kind: &str, name: &str, stages: &str) -> String {
     format!(
@@ -311,13 +320,7 @@ fn plugins_come_into_the_folder_of_a_running_controller_by_name_and_by_digest() 
         Some(line["address"].as_str()?.to_owned())
     });
     let served = served.expect("a line that names the address");
-    let get = |path: &str| {
-        let mut stream = TcpStream::connect(&served).expect("it listens");
-        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").expect("it listens");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("text");
-        answer
-    };
+    let get = |path: &str| get(&served, path);
     for probe in ["/healthz", "/readyz"] {
         assert!(get(probe).ends_with("ok\n"), "{probe}: {}", get(probe));
     }
