@@ -323,7 +323,7 @@ fn an_install_is_taken_as_it_is_and_leaves_nothing_but_definitions() {
     let notes = helm(cluster, &["upgrade", "setpoint", CHART, "--reset-values", "--wait"], &[]).expect("and changed");
     assert!(notes.contains("kubectl -n setpoint-system get lease setpoint"), "{notes}");
     assert_eq!(cluster.field(NAMESPACE, "deployment/setpoint", ".spec.replicas"), "2");
-    cluster.kubectl(&["apply", "-f", &format!("{DEPLOY}/crd.yaml")]).expect("the way to another definition");
+    cluster.kubectl(&["apply", "-f", &format!("{CHART}/crds")]).expect("the way to another definition");
     helm(cluster, &["uninstall", "setpoint", "--wait"], &[]).expect("and removed");
     let left: Vec<String> = all().difference(&before).cloned().collect();
     let definition = |name: &str| format!("customresourcedefinition.apiextensions.k8s.io/{name}");
