@@ -329,8 +329,13 @@ fn an_install_is_taken_as_it_is_and_leaves_nothing_but_definitions() {
     let definition = |name: &str| format!("customresourcedefinition.apiextensions.k8s.io/{name}");
     assert_eq!(
         left,
-        ["aiinferenceautoscalerpolicies.kubeai.io", "elasticscalers.elasticscaler.io", "scalingpolicies.setpoint.dev",]
-            .map(definition)
+        [
+            "aiinferenceautoscalerpolicies.kubeai.io",
+            "elasticscalers.elasticscaler.io",
+            "scalinggroups.setpoint.dev",
+            "scalingpolicies.setpoint.dev",
+        ]
+        .map(definition)
     );
 }
 
