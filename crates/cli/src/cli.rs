@@ -55,6 +55,21 @@ impl Cli {
         Self::parse()
     }
 
+    /// Where traces are sent. An empty address is none, as OpenTelemetry has it.
+    #[cfg(any(feature = "cluster", feature = "live", feature = "server"))]
+    pub(crate) fn otlp_endpoint(&self) -> Option<&str> {
+        let traces = match &self.command {
+            #[cfg(feature = "cluster")]
+            Command::Controller(arguments) => &arguments.traces,
+            #[cfg(feature = "server")]
+            Command::Serve(arguments) => &arguments.traces,
+            #[cfg(feature = "live")]
+            Command::Run(arguments) => &arguments.traces,
+            _ => return None,
+        };
+        traces.otlp_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty())
+    }
+
     /// How much is logged: nothing but errors by what ends by itself, and what happens by what goes on.
     pub(crate) fn log_level(&self) -> Level {
         match &self.command {
@@ -135,6 +150,15 @@ pub(crate) struct PluginArguments {
     pub(crate) plugin_cache: Option<PluginCache>,
     #[command(flatten)]
     pub(crate) compile_time: PluginCompileTime,
+}
+
+/// Where looks are told as traces.
+#[cfg(any(feature = "cluster", feature = "live", feature = "server"))]
+#[derive(Args, Debug)]
+pub(crate) struct TracesArguments {
+    /// Send a trace of each look to this OpenTelemetry collector, as http://collector:4318, by OTLP over HTTP
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true)]
+    otlp_endpoint: Option<String>,
 }
 
 /// Which Prometheus is asked where a metric names none, and how it is spoken to.
@@ -460,6 +484,8 @@ pub(crate) struct ServeArguments {
     /// A file with the secret that what is posted is signed with [default: $SETPOINT_WEBHOOK_SECRET; else it is not signed]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "webhook")]
     pub(crate) webhook_secret_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) traces: TracesArguments,
     /// How often each workload is looked at
     #[arg(long, value_name = "DURATION", default_value = "15s")]
     pub(crate) interval: humantime::Duration,

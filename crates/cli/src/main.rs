@@ -17,6 +17,7 @@ mod lines;
 mod lint;
 #[cfg(any(feature = "cluster", feature = "cpa", feature = "live", feature = "server"))]
 mod live;
+mod log;
 mod measured;
 mod output;
 mod plugin;
@@ -34,8 +35,9 @@ mod workload;
 use std::process::ExitCode;
 
 use crate::check::Check;
-use crate::cli::{Cli, Command, LogFormat};
+use crate::cli::{Cli, Command};
 use crate::error::BadInput;
+use crate::log::Log;
 
 /// What was checked is not as it should be.
 const CHECK_FAILED: u8 = 1;
@@ -48,11 +50,10 @@ fn main() -> ExitCode {
         return ended(cluster::complete::run(&words).map(|()| Check::Passed));
     }
     let cli = Cli::read();
-    let log = tracing_subscriber::fmt().with_max_level(cli.log_level()).with_writer(std::io::stderr).with_ansi(false);
-    match cli.log_format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
+    let log = match Log::begin(&cli) {
+        Ok(log) => log,
+        Err(error) => return ended(Err(error)),
+    };
     let done = match cli.command {
         Command::Simulate(arguments) => simulate::run(&arguments).map(|()| Check::Passed),
         Command::Decide(arguments) => decide::run(&arguments).map(|()| Check::Passed),
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         Command::Schema(arguments) => schema::run(&arguments).map(|()| Check::Passed),
         Command::Completions { shell } => cli::completions(shell).map(|()| Check::Passed),
     };
+    log.end();
     ended(done)
 }
 

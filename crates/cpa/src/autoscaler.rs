@@ -7,7 +7,7 @@ use std::time::Duration;
 use setpoint::{
     BoxFuture, Decision, HandlerError, Outcome, ReasonRecord, ResourceHandler, TargetRef, Timestamp, Update,
 };
-use setpoint_runtime::{Clock, Source, SystemClock};
+use setpoint_runtime::{Clock, Source, SystemClock, in_one_line};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::config::{Config, Hook, KubernetesMetrics, RunMode};
@@ -226,15 +226,28 @@ impl Shared {
                 Subjects::pods(self.in_time("listing the pods of", pods, read).await?)
             }
         };
-        let kubernetes = if self.kubernetes.specs.is_empty() {
-            Vec::new()
-        } else {
-            // Listed right before: sources know the pods that were.
-            let instances = self.in_time("listing the pods of", handler.instances(target), read).await?.into();
-            let workload = Workload { target, current: count.asked, instances, now: self.setup.clock.now() };
-            kubernetes::gather(&self.kubernetes, &self.setup.sources, &workload).await?
+        let kubernetes = match self.kubernetes_metrics(count.asked).await {
+            Ok(kubernetes) => kubernetes,
+            Err(error) if self.kubernetes.required => return Err(error),
+            Err(error) => {
+                tracing::warn!(error = in_one_line(&error), "no Kubernetes metrics");
+                Vec::new()
+            }
         };
         Ok(Found { resource, current: count.asked, subjects, kubernetes })
+    }
+
+    /// What programs are handed besides the resource.
+    async fn kubernetes_metrics(&self, current: u32) -> Result<Vec<serde_json::Value>, CycleError> {
+        if self.kubernetes.specs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Setup { target, handler, sources, clock, .. } = &self.setup;
+        // Listed right before: sources know the pods that were.
+        let instances =
+            self.in_time("listing the pods of", handler.instances(target), CycleError::Resource).await?.into();
+        let workload = Workload { target, current, instances, now: clock.now() };
+        kubernetes::gather(&self.kubernetes, sources, &workload).await
     }
 
     async fn write(&self, desired: u32) -> Result<Option<(u32, u32)>, CycleError> {

@@ -31,8 +31,10 @@ pub struct Asked {
     pub version: String,
     /// Names in lower case, and values.
     pub headers: Vec<(String, String)>,
-    /// What came with it.
+    /// What came with it, as text.
     pub body: String,
+    /// The same as it came.
+    pub bytes: Vec<u8>,
 }
 
 impl Asked {
@@ -271,6 +273,7 @@ fn read(stream: &mut impl io::BufRead) -> io::Result<Option<Asked>> {
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
     asked.body = String::from_utf8_lossy(&body).into_owned();
+    asked.bytes = body;
     Ok(Some(asked))
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use setpoint_kube::Kind;
 
-use super::{Cli, Command, LogFormat, PluginArguments, PrometheusArguments, parse_time};
+use super::{Cli, Command, LogFormat, PluginArguments, PrometheusArguments, TracesArguments, parse_time};
 
 /// The name under which kubectl finds this command as `kubectl setpoint`, and that under which it asks what can follow.
 const KUBECTL_PLUGIN: &str = "kubectl-setpoint";
@@ -254,6 +254,8 @@ pub(crate) struct ControllerArguments {
     /// Serve Prometheus metrics at /metrics, and /healthz and /readyz, here [default: nowhere]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) metrics_address: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) traces: TracesArguments,
     #[command(flatten)]
     pub(crate) leadership: LeadershipArguments,
     #[command(flatten)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueHint};
 
-use super::{PluginArguments, PrometheusArguments, parse_time};
+use super::{PluginArguments, PrometheusArguments, TracesArguments, parse_time};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -47,6 +47,8 @@ pub(crate) struct RunArguments {
     /// Serve Prometheus metrics at /metrics, and /healthz and /readyz, here [default: nowhere]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) metrics_address: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) traces: TracesArguments,
     /// Keep the algorithm's state in this file from look to look, and go on from what it holds
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) state: Option<PathBuf>,

@@ -22,6 +22,8 @@ mod running;
 #[cfg(all(feature = "cluster", feature = "server"))]
 mod serve;
 mod simulate;
+#[cfg(feature = "live")]
+mod traces;
 mod watermark;
 
 use std::path::{Path, PathBuf};

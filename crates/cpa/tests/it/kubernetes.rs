@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use setpoint::{BoxFuture, Metric, MetricSource, Sample, Timestamp};
+use setpoint::{
+    BoxFuture, HandlerError, Instance, Metric, MetricSource, ReplicaCount, ResourceHandler, Sample, TargetRef,
+    Timestamp, Update,
+};
 use setpoint_cpa::{RunType, Setup};
 use setpoint_runtime::{InstanceSample, Measured, Question, Source};
 
@@ -105,4 +108,49 @@ async fn what_can_t_be_had_is_left_out_or_ends_the_cycle() {
     assert_eq!(handed(specs(), 1, false, false).await, Ok(Value::Null), "where nothing measures them");
     let problem = handed(specs(), 1, true, false).await.expect_err("it is required");
     assert!(problem.contains("nothing reads it here"), "{problem}");
+}
+
+/// A workload whose pods may not be listed.
+struct Unlisted(Arc<dyn ResourceHandler>);
+
+impl ResourceHandler for Unlisted {
+    fn supports(&self, target: &TargetRef) -> bool {
+        self.0.supports(target)
+    }
+
+    fn current_replicas<'a>(&'a self, target: &'a TargetRef) -> BoxFuture<'a, Result<ReplicaCount, HandlerError>> {
+        self.0.current_replicas(target)
+    }
+
+    fn update_replicas<'a>(
+        &'a self,
+        target: &'a TargetRef,
+        desired: u32,
+    ) -> BoxFuture<'a, Result<Update, HandlerError>> {
+        self.0.update_replicas(target, desired)
+    }
+
+    fn instances<'a>(&'a self, target: &'a TargetRef) -> BoxFuture<'a, Result<Vec<Instance>, HandlerError>> {
+        Box::pin(async move { Err(HandlerError::NotFound { target: Box::new(target.clone()) }) })
+    }
+
+    fn describe<'a>(&'a self, target: &'a TargetRef) -> BoxFuture<'a, Result<Value, HandlerError>> {
+        self.0.describe(target)
+    }
+}
+
+#[tokio::test]
+async fn pods_that_can_t_be_listed_end_no_cycle_where_nothing_of_them_is_required() {
+    for required in [false, true] {
+        let scripted = Scripted::new(r#"{"targetReplicas": 3}"#);
+        let config = scripted.config(&json!({
+            "kubernetesMetricSpecs": [external("jobs", "Value")], "requireKubernetesMetrics": required,
+        }));
+        let scaler = autoscaler_with(&config, &workload(1, "7"), |setup: &mut Setup| {
+            setup.sources = vec![Arc::new(Documented)];
+            setup.handler = Arc::new(Unlisted(Arc::clone(&setup.handler)));
+        });
+        let ended = scaler.scale(RunType::Scaler).await;
+        assert_eq!(ended.as_ref().ok().and_then(|cycle| cycle.written), (!required).then_some((1, 3)), "{ended:?}");
+    }
 }
