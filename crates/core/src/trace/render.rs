@@ -29,11 +29,13 @@ pub struct Short(pub f64);
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let magnitude = self.0.abs();
-        if magnitude != 0.0 && !(0.001..1e15).contains(&magnitude) {
-            return write!(f, "{:e}", self.0);
+        let short = |digits: &str| digits.trim_end_matches('0').trim_end_matches('.').to_owned();
+        if magnitude.is_finite() && magnitude != 0.0 && !(0.001..1e15).contains(&magnitude) {
+            let text = format!("{:.3e}", self.0);
+            let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+            return write!(f, "{}e{exponent}", short(digits));
         }
-        let text = format!("{:.3}", self.0);
-        f.write_str(text.trim_end_matches('0').trim_end_matches('.'))
+        f.write_str(&short(&format!("{:.3}", self.0)))
     }
 }
 
@@ -212,6 +214,30 @@ impl fmt::Display for Text<'_> {
             Effect::Grouped { fact, member } => fact.write(f, self.trace.kept(member)),
             Effect::Combined { fact, member } => fact.write(f, self.trace.kept(member)),
             Effect::Knative(fact) => fact.write(f, self.metrics, to),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_as_short_as_a_person_reads_it() {
+        let cases = [
+            (0.0, "0"),
+            (12.0, "12"),
+            (100.0, "100"),
+            (-1.5, "-1.5"),
+            (2.0 / 3.0, "0.667"),
+            (9.528_833_333_333e-4, "9.529e-4"),
+            (-2e-7, "-2e-7"),
+            (1.5e20, "1.5e20"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "inf"),
+        ];
+        for (number, want) in cases {
+            assert_eq!(Short(number).to_string(), want);
         }
     }
 }
