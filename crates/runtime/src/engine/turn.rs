@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use setpoint::group::{self, Sharing};
+use tokio::sync::MutexGuard;
 use tokio::time::Instant;
 
 pub(super) use self::part::Part;
 use self::part::{Decided, Underway};
 use super::Shared;
 use super::group::Crew;
+use super::workload::Memory;
 
 /// The turn of a workload that is alone, or of all members of a group.
 pub(super) struct Turn {
@@ -43,7 +45,8 @@ impl Turn {
     pub(super) async fn take(self) {
         let next = Next(&self);
         let seat = self.shared.seats.acquire().await.expect("nobody closes it");
-        let mut looks = join_all(self.parts.iter().map(Part::look)).await;
+        let memories = self.memories().await;
+        let mut looks = join_all(self.parts.iter().zip(memories).map(|(part, memory)| part.look(memory))).await;
         if let Some(sharing) = &self.crew.sharing {
             share(sharing, &mut looks);
         }
@@ -52,6 +55,21 @@ impl Turn {
         drop(seat);
         // Only now: the next look is never before the end of this one.
         drop(next);
+    }
+
+    /// What the last looks left, one a part, in their order. Whoever has a member's is the only one to look at it.
+    ///
+    /// A group that is made due while it is looked at has two turns. They come for its members in one order, whatever the
+    /// group's own is by now: neither can have one that the other needs, and need one that the other has.
+    async fn memories(&self) -> Vec<MutexGuard<'_, Memory>> {
+        let mut by_key: Vec<(usize, &Part)> = self.parts.iter().enumerate().collect();
+        by_key.sort_unstable_by_key(|(_, part)| &part.workload.key);
+        let mut memories = Vec::with_capacity(by_key.len());
+        for (place, part) in by_key {
+            memories.push((place, part.workload.memory.lock().await));
+        }
+        memories.sort_unstable_by_key(|(place, _)| *place);
+        memories.into_iter().map(|(_, memory)| memory).collect()
     }
 }
 

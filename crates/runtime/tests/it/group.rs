@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use setpoint::group::GroupSpec;
 use setpoint::{Handlers, ScalingGroup, Timestamp};
 use setpoint_runtime::source::Fixed;
-use setpoint_runtime::{AddError, Engine, EngineBuilder, Measured, Stage, TokioClock, UpdateError, Written};
+use setpoint_runtime::{AddError, Clock, Engine, EngineBuilder, Measured, Stage, TokioClock, UpdateError, Written};
 
 use crate::parts::{Diary, Pools, Shelf, engine, policy, run_for, target};
 
@@ -255,4 +255,32 @@ async fn a_group_changes_as_a_whole_or_not_at_all() {
     let kept: Vec<String> = shelf.states.lock().expect("whole").keys().cloned().collect();
     assert_eq!(kept, ["chat/prefill", "chat/writers"]);
     assert!(engine.overdue() < Duration::from_secs(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_group_that_is_made_due_while_it_is_looked_at_has_its_looks_one_after_another() {
+    /// Each look begins by asking it.
+    struct Slow(TokioClock);
+
+    impl Clock for Slow {
+        fn now(&self) -> Timestamp {
+            std::thread::sleep(Duration::from_millis(3));
+            self.0.now()
+        }
+    }
+
+    let (_pools, builder, _readings) = parts(1, 2);
+    let diary = Arc::new(Diary::default());
+    let clock = Slow(TokioClock::starting(Timestamp::from_millis(1_000_000)));
+    let engine = builder.clock(Arc::new(clock)).listener(Arc::<Diary>::clone(&diary)).build();
+    engine.add_group("chat", &group(Some(10), &chat())).expect("the first");
+    let hurry = async {
+        for _ in 0..40 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            engine.look_now("chat").expect("it is there");
+        }
+    };
+    let ended = tokio::time::timeout(Duration::from_secs(30), engine.run(hurry)).await;
+    assert!(ended.is_ok(), "the looks wait for each other");
+    assert!(diary.looks().len() > 4, "several turns of two looks each");
 }

@@ -60,9 +60,8 @@ pub(super) struct Decided {
 }
 
 impl Part {
-    /// Looks and decides; none where the workload was let go meanwhile.
-    pub(super) async fn look(&self) -> Option<Underway<'_>> {
-        let mut memory = self.workload.memory.lock().await;
+    /// Looks and decides, for whoever has the workload's `memory`; none where the workload was let go meanwhile.
+    pub(super) async fn look<'a>(&'a self, mut memory: MutexGuard<'a, Memory>) -> Option<Underway<'a>> {
         if self.workload.has_ended() {
             return None;
         }
