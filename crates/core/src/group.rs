@@ -22,7 +22,9 @@
 //! 3. Where all that is more than `maxReplicas`, members of higher priority are served first, and each keeps at least its
 //!    `minReplicas`. Members of one priority share what is left for them by their ratios (1 where there is none).
 //!
-//! A member whose algorithm says hands off stays as it is; its replicas count against the budget, and nobody follows it.
+//! A member whose algorithm says hands off, or whose policy pauses all changes, stays as it is; its replicas count against the
+//! budget, and nobody follows it. One whose policy pauses one direction doesn't go there for the others' sake either: neither
+//! up to its ratio, nor down for the budget, which then has so many fewer for the others.
 //! One whose readings are gone has what its own policy's `onFailure` gives it: held, it grows with the others, and they shrink
 //! no further than its ratio allows.
 //!

@@ -3,8 +3,10 @@
 use super::document::GroupSpec;
 use super::fact::Fact;
 use super::share::{Share, Wanted, share};
+use crate::bounds::Bounds;
 use crate::config::ConfigError;
 use crate::decision::{Decision, Outcome};
+use crate::policy::Pause;
 use crate::trace::{Effect, Reason, Trace};
 
 /// The stage name of a group's reasons.
@@ -16,6 +18,7 @@ pub struct Sharing {
     budget: Option<u32>,
     names: Vec<String>,
     shares: Vec<Share>,
+    pauses: Vec<Pause>,
 }
 
 /// A member's part in one look at the group.
@@ -44,6 +47,7 @@ impl Sharing {
             budget: spec.max_replicas,
             names: spec.members.iter().map(|member| member.name.clone()).collect(),
             shares: spec.members.iter().enumerate().map(share).collect::<Result<_, _>>()?,
+            pauses: spec.members.iter().map(|member| member.policy.pause).collect(),
         })
     }
 
@@ -54,12 +58,20 @@ impl Sharing {
     /// Unless there is a part for each member.
     pub fn share(&self, parts: &mut [Part<'_>]) {
         assert_eq!(parts.len(), self.shares.len(), "a part for each member");
-        let wanted = parts.iter().map(|part| match part {
+        let mut shares = self.shares.clone();
+        let wanted = shares.iter_mut().zip(&self.pauses).zip(parts.iter()).map(|((share, pause), part)| match part {
             Part::Decided(decision, _) if decision.outcome == Outcome::Suspend => Wanted::Fixed(decision.current),
-            Part::Decided(decision, _) => Wanted::Need(decision.desired),
+            Part::Decided(decision, _) => match unpaused(share.bounds, *pause, decision.current) {
+                None => Wanted::Fixed(decision.current),
+                Some(bounds) => {
+                    share.bounds = bounds;
+                    Wanted::Need(decision.desired)
+                }
+            },
             Part::Absent(count) => Wanted::Fixed(*count),
         });
-        let shared = share(&self.shares, &wanted.collect::<Vec<_>>(), self.budget);
+        let wanted: Vec<Wanted> = wanted.collect();
+        let shared = share(&shares, &wanted, self.budget);
         for (index, (part, counts)) in parts.iter_mut().zip(&shared.counts).enumerate() {
             let Part::Decided(decision, trace) = part else { continue };
             if let Some(leader) = shared.neediest
@@ -80,5 +92,16 @@ impl Sharing {
             }
             decision.desired = counts.granted;
         }
+    }
+}
+
+/// What a pause leaves of `bounds` to a count that is `current`: none where that can't change at all.
+fn unpaused(bounds: Bounds, pause: Pause, current: u32) -> Option<Bounds> {
+    match pause {
+        Pause::None => Some(bounds),
+        Pause::All => None,
+        // Of 0, which are no bounds, nothing is left.
+        Pause::Up => Bounds::new(bounds.min().min(current), bounds.max().min(current)).ok(),
+        Pause::Down => Bounds::new(bounds.min().max(current), bounds.max().max(current)).ok(),
     }
 }

@@ -77,6 +77,32 @@ fn a_group_goes_on_after_a_restart_and_not_as_another() {
 }
 
 #[test]
+fn a_member_whose_policy_pauses_is_not_moved_for_the_others_and_counts_against_the_budget() {
+    let cases: [(&str, [&str; 2], [u32; 2], [f64; 2], [u32; 2]); 8] = [
+        ("none", ["none", "none"], [1, 2], [12.0, 8.0], [3, 6]),
+        ("all: not to its ratio", ["none", "all"], [1, 2], [12.0, 8.0], [3, 2]),
+        ("up: not to its ratio", ["none", "up"], [1, 2], [12.0, 8.0], [3, 2]),
+        ("up: not from nothing", ["up", "none"], [0, 2], [12.0, 24.0], [0, 6]),
+        ("up: down to its ratio", ["up", "none"], [9, 4], [4.0, 16.0], [2, 4]),
+        ("down: up to its ratio", ["none", "down"], [1, 2], [12.0, 8.0], [3, 6]),
+        ("down: not for the budget", ["down", "none"], [4, 2], [4.0, 32.0], [4, 6]),
+        ("all: not for the budget", ["all", "none"], [4, 2], [4.0, 32.0], [4, 6]),
+    ];
+    for (name, pauses, counts, queues, want) in cases {
+        let mut document = document();
+        for (member, pause) in document["spec"]["members"].as_array_mut().expect("members").iter_mut().zip(pauses) {
+            let policy = member["policy"].as_object_mut().expect("a policy");
+            policy.remove("behavior");
+            policy.insert("pause".to_owned(), pause.into());
+        }
+        let document = ScalingGroup::from_value(&document).expect(name);
+        let mut manager = AlgorithmManager::new();
+        let mut group = Group::new(&document.spec, &mut manager).expect(name);
+        assert_eq!(decide(&mut group, &mut manager, 0, counts, queues), want, "{name}");
+    }
+}
+
+#[test]
 fn one_look_a_member() {
     let mut manager = AlgorithmManager::new();
     let mut group = group(&mut manager);
