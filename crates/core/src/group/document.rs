@@ -50,7 +50,8 @@ pub struct GroupSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct GroupMember {
-    /// What it is called, unique in the group and without a `/`.
+    /// What it is called, unique in the group: a DNS label, as it is part of what its workload and its state are called.
+    #[schemars(regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"), length(max = 63))]
     pub name: String,
     /// Its part beside the others': 1 and 2 for two decodes a prefill. Default: it follows nobody, and nobody it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,8 +75,8 @@ impl ScalingGroup {
     /// # Errors
     ///
     /// [`ConfigError`] with the field's path: what [`Policy::from_value`](crate::Policy::from_value) refuses in a
-    /// member's policy, fewer than two members, two of one name, intervals that differ, a budget below what the members
-    /// have at least.
+    /// member's policy, fewer than two members, a name that is no DNS label, two of one name, intervals that differ, a
+    /// budget below what the members have at least.
     pub fn from_value(document: &Value) -> Result<Self, ConfigError> {
         let group: Self = parse_config(document)?;
         if group.metadata.name.is_empty() {
@@ -86,6 +87,13 @@ impl ScalingGroup {
     }
 }
 
+/// Whether `name` is a DNS label: the schema says the same.
+fn is_label(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte == b'-' || byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let has_dash_outside = name.starts_with('-') || name.ends_with('-');
+    (1..=63).contains(&name.len()) && name.bytes().all(is_allowed) && !has_dash_outside
+}
+
 impl GroupSpec {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         if self.members.len() < 2 {
@@ -94,11 +102,12 @@ impl GroupSpec {
         let mut names = BTreeSet::new();
         for (index, member) in self.members.iter().enumerate() {
             let at = |field: &str| format!("members[{index}].{field}");
-            if member.name.is_empty() {
-                return Err(ConfigError::new(at("name"), "a member needs a name"));
-            }
-            if member.name.contains('/') {
-                return Err(ConfigError::new(at("name"), "a member's name has no `/`: it is called GROUP/NAME"));
+            if !is_label(&member.name) {
+                let message = format!(
+                    "must be 1 to 63 of the characters a to z, 0 to 9 and `-`, with no `-` first or last, got {:?}",
+                    member.name
+                );
+                return Err(ConfigError::new(at("name"), message));
             }
             if !names.insert(&member.name) {
                 return Err(ConfigError::new(at("name"), format!("there is another member called {:?}", member.name)));

@@ -115,8 +115,12 @@ fn one_look_a_member() {
 
 #[test]
 fn what_makes_no_sense_is_refused_with_its_field() {
-    let cases: [(&str, Value, &str, &str); 8] = [
-        ("/spec/members/1/name", "de/code".into(), "spec.members[1].name", "has no `/`"),
+    let cases: [(&str, Value, &str, &str); 12] = [
+        ("/spec/members/1/name", "de/code".into(), "spec.members[1].name", "must be 1 to 63 of the characters"),
+        ("/spec/members/1/name", "decode 1".into(), "spec.members[1].name", "got \"decode 1\""),
+        ("/spec/members/1/name", "décode".into(), "spec.members[1].name", "got \"décode\""),
+        ("/spec/members/1/name", "decode-".into(), "spec.members[1].name", "no `-` first or last"),
+        ("/spec/members/1/name", "d".repeat(64).into(), "spec.members[1].name", "must be 1 to 63 of the characters"),
         ("/spec/members/1/name", "prefill".into(), "spec.members[1].name", "another member called \"prefill\""),
         ("/spec/members/1/ratio", 0.into(), "spec.members[1].ratio", "greater than 0"),
         ("/spec/members/1/policy/minReplicas", 30.into(), "spec.members[1].policy.minReplicas", "is above maxReplicas"),
