@@ -232,14 +232,8 @@ impl Statuses {
         let mut policies = self.policies();
         let entry = policies.get_mut(key)?;
         let member = &*look.key;
-        // Twice before all are through: one of them is not looked at any more.
-        let is_round_over = !entry.awaited.remove(member) || entry.awaited.is_empty();
         entry.looks.insert(member.to_owned(), Arc::clone(look));
-        if !is_round_over {
-            return None;
-        }
-        entry.awaited = entry.scaled.iter().cloned().collect();
-        Some(entry.last_looks())
+        group::is_round_over(&mut entry.awaited, &entry.scaled, member).then(|| entry.last_looks())
     }
 
     /// What is so after a look, and what of it is told.

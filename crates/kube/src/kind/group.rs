@@ -1,5 +1,6 @@
 //! This project's own `ScalingGroup`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use schemars::generate::SchemaSettings;
@@ -77,6 +78,20 @@ pub(crate) fn member_name(look: &Look) -> &str {
     look.key.rsplit('/').next().unwrap_or_default()
 }
 
+/// Whether all of `members` that are looked at were, now that `member` is; then `awaited` are those of the next round.
+pub(crate) fn is_round_over(awaited: &mut BTreeSet<String>, members: &[String], member: &str) -> bool {
+    let is_of_this_round = awaited.remove(member);
+    if is_of_this_round && !awaited.is_empty() {
+        return false;
+    }
+    *awaited = members.iter().cloned().collect();
+    if !is_of_this_round {
+        // Twice before all are through: somebody isn't looked at any more, and this look is the next round's first.
+        awaited.remove(member);
+    }
+    true
+}
+
 /// The status after `looks` at the members, but for its conditions.
 pub(crate) fn status(looks: &[Arc<Look>], since: &Since) -> Value {
     // What isn't known of one isn't known of all.
@@ -120,6 +135,25 @@ pub(crate) fn of_all(members: &[(String, Vec<Finding>)]) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_round_ends_with_its_last_look_also_after_one_that_somebody_missed() {
+        let members = ["prefill", "decode"].map(ToOwned::to_owned);
+        let mut awaited = BTreeSet::from(members.clone());
+        let rows = [
+            ("prefill", false),
+            ("decode", true),
+            ("prefill", false),
+            // Decode was let go meanwhile.
+            ("prefill", true),
+            ("decode", true),
+            ("decode", false),
+            ("prefill", true),
+        ];
+        for (row, (member, want)) in rows.into_iter().enumerate() {
+            assert_eq!(is_round_over(&mut awaited, &members, member), want, "look {row}, at {member}");
+        }
+    }
 
     #[test]
     fn a_condition_is_true_where_it_is_for_each_member_that_says() {
