@@ -91,6 +91,9 @@ pub enum UpdateError {
     /// There is none of that name.
     #[error(transparent)]
     Unknown(#[from] UnknownWorkload),
+    /// A member that the group has not had would be called as another workload or group is.
+    #[error("there is a workload or a group called {0:?} already")]
+    Taken(String),
     /// The policy's algorithm can't be made.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -187,12 +190,19 @@ impl Engine {
     pub async fn update_group(&self, key: &str, spec: &GroupSpec) -> Result<(), UpdateError> {
         let sharing = Sharing::new(spec)?;
         let members = Member::all(key, spec)?;
-        let before = self.shared.groups().get(key).cloned().ok_or_else(|| unknown(key))?;
-        {
+        let before = {
             let mut workloads = self.shared.workloads();
+            let mut groups = self.shared.groups();
+            let before = groups.get(key).cloned().ok_or_else(|| unknown(key))?;
+            let is_own = |known: &Arc<Workload>| before.members.iter().any(|had| Arc::ptr_eq(had, known));
+            let is_taken = |key: &str| workloads.get(key).is_some_and(|known| !is_own(known)) || groups.contains_key(key);
+            if let Some(taken) = members.iter().find(|member| is_taken(&member.key)) {
+                return Err(UpdateError::Taken(taken.key.as_ref().to_owned()));
+            }
             let crew = self.enlist(&members, sharing, &mut workloads)?;
-            self.shared.groups().insert(key.into(), crew);
-        }
+            groups.insert(key.into(), crew);
+            before
+        };
         self.make_due(&key.into());
         let left = before.members.iter().filter(|had| members.iter().all(|member| member.key != had.key));
         for workload in left {
@@ -276,16 +286,18 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] when the state can't be removed; the workload is gone all the same. One that isn't known has a state
-    /// all the same, from an earlier process, and loses it.
+    /// [`StoreError`], the first, when a state can't be removed; the workload is gone all the same, and so are the states
+    /// that can be. One that isn't known has a state all the same, from an earlier process, and loses it. Those of a group
+    /// that isn't known are under its members' keys, which only the caller can know: each is to be removed by its own.
     pub async fn remove(&self, key: &str) -> Result<(), StoreError> {
         // Unknown is fine: what is wanted is that nothing of it is left.
-        if let Ok(workloads) = self.let_go(key).await {
-            for workload in workloads.iter() {
-                self.shared.store.remove(&workload.key).await?;
-            }
+        let workloads = self.let_go(key).await;
+        let members = workloads.iter().flat_map(|workloads| workloads.iter()).map(|workload| &*workload.key);
+        let mut removed = Ok(());
+        for state in members.filter(|member| *member != key).chain([key]) {
+            removed = removed.and(self.shared.store.remove(state).await);
         }
-        self.shared.store.remove(key).await
+        removed
     }
 
     /// The last look at a workload, once there was one.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use setpoint::group::GroupSpec;
 use setpoint::{Handlers, ScalingGroup, Timestamp};
 use setpoint_runtime::source::Fixed;
-use setpoint_runtime::{AddError, Clock, Engine, EngineBuilder, Measured, Stage, TokioClock, UpdateError, Written};
+use setpoint_runtime::{AddError, Clock, Engine, EngineBuilder, Measured, Stage, StoreError, TokioClock, UpdateError, Written};
 
 use crate::parts::{Diary, Pools, Shelf, engine, policy, run_for, target};
 
@@ -163,6 +163,57 @@ async fn what_one_member_lacks_the_others_do_not_lose() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_dry_run_keeps_nobody_from_shrinking_and_is_told_as_one() {
+    struct Row {
+        name: &'static str,
+        /// Whose policy is a dry run, and who can't be written.
+        dry: &'static str,
+        stubborn: Option<&'static str>,
+        after: (u32, u32),
+        /// Of prefill, which is to shrink, and of decode, which is to grow.
+        written: [Written; 2],
+    }
+    let rows = [
+        Row {
+            name: "decode would grow",
+            dry: "decode",
+            stubborn: None,
+            after: (3, 4),
+            written: [Written::Done { from: 6, to: 3 }, Written::DryRun],
+        },
+        Row {
+            name: "prefill would shrink",
+            dry: "prefill",
+            stubborn: None,
+            after: (6, 7),
+            written: [Written::DryRun, Written::Done { from: 4, to: 7 }],
+        },
+        Row {
+            name: "prefill would shrink, and decode can't grow",
+            dry: "prefill",
+            stubborn: Some("decode"),
+            after: (6, 4),
+            written: [Written::DryRun, Written::Failed],
+        },
+    ];
+    for Row { name, dry, stubborn, after, written } in rows {
+        let (pools, builder, readings) = parts(6, 4);
+        readings.set("kv", Measured::Value(28.0));
+        *pools.stubborn.lock().expect("whole") = stubborn.map(ToOwned::to_owned);
+        let mut members = chat();
+        for member in &mut members {
+            member["policy"]["dryRun"] = (member["name"] == dry).into();
+        }
+        let engine = builder.build();
+        engine.add_group("chat", &group(Some(10), &members)).expect("the first");
+        run_for(&engine, 1).await;
+        assert_eq!(counts(&pools), after, "{name}");
+        let last = |key: &str| engine.last(key).expect("looked at").written;
+        assert_eq!([last("chat/prefill"), last("chat/decode")], written, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_that_is_not_there_is_left_out_and_counts_as_what_it_may_have_at_least() {
     let pools = Pools::new(&[("decode", 2)]);
     let (builder, readings) = engine(&pools, 40.0);
@@ -225,6 +276,14 @@ async fn a_group_changes_as_a_whole_or_not_at_all() {
     let taken = engine.add("chat/decode", &policy(), target("decode")).expect_err("that is a member's");
     assert!(matches!(taken, AddError::Taken(key) if key == "chat/decode"));
 
+    // What is somebody else's stays so: a workload that has the name of a member to be.
+    engine.add("chat/writers", &policy(), target("decode")).expect("nobody's");
+    let mut wider = chat().to_vec();
+    wider.push(member("writers", 1, 0, "kv"));
+    let taken = engine.update_group("chat", &group(None, &wider)).await.expect_err("it is another's");
+    assert!(matches!(taken, UpdateError::Taken(key) if key == "chat/writers"));
+    engine.remove("chat/writers").await.expect("a store that works");
+
     // The first member would do.
     let mut wrong = chat();
     wrong[0]["ratio"] = 5.into();
@@ -283,4 +342,32 @@ async fn a_group_that_is_made_due_while_it_is_looked_at_has_its_looks_one_after_
     let ended = tokio::time::timeout(Duration::from_secs(30), engine.run(hurry)).await;
     assert!(ended.is_ok(), "the looks wait for each other");
     assert!(diary.looks().len() > 4, "several turns of two looks each");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_that_can_not_be_removed_keeps_no_other_from_it() {
+    let (_pools, builder, _readings) = parts(1, 2);
+    let shelf = Arc::new(Shelf::default());
+    let engine = builder.store(Arc::<Shelf>::clone(&shelf)).build();
+    engine.add_group("chat", &group(None, &chat())).expect("the first");
+    run_for(&engine, 1).await;
+    *shelf.stuck.lock().expect("whole") = Some("chat/prefill".to_owned());
+    let error = engine.remove("chat").await.expect_err("one is left");
+    assert_eq!(error.to_string(), StoreError::new("the shelf holds it fast").to_string());
+    let kept: Vec<String> = shelf.states.lock().expect("whole").keys().cloned().collect();
+    assert_eq!(kept, ["chat/prefill"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_budget_holds_what_a_failed_write_may_have_left() {
+    let (pools, builder, readings) = parts(6, 2);
+    *pools.stubborn.lock().expect("whole") = Some("prefill".to_owned());
+    let engine = builder.build();
+    engine.add_group("chat", &group(Some(10), &chat())).expect("the first");
+    run_for(&engine, 1).await;
+    assert_eq!(counts(&pools), (6, 2), "prefill was to shrink to 1");
+    *pools.hidden.lock().expect("whole") = Some("prefill".to_owned());
+    readings.set("kv", Measured::Value(36.0));
+    run_for(&engine, 20).await;
+    assert_eq!(counts(&pools), (6, 4), "decode needs 9, and prefill may have 6 still");
 }

@@ -39,6 +39,8 @@ pub(crate) struct Pools {
     pub(crate) asked: Mutex<Vec<(String, u32)>>,
     /// The one pool that refuses.
     pub(crate) stubborn: Mutex<Option<String>>,
+    /// The one pool that can't be seen.
+    pub(crate) hidden: Mutex<Option<String>>,
 }
 
 impl Pools {
@@ -51,12 +53,17 @@ impl Pools {
             writes: AtomicUsize::new(0),
             asked: Mutex::default(),
             stubborn: Mutex::default(),
+            hidden: Mutex::default(),
         })
     }
 
     pub(crate) fn replicas(&self, name: &str) -> u32 {
         self.memory.replicas(&target(name)).expect("known")
     }
+}
+
+fn failed(action: &'static str, target: &TargetRef, why: &str) -> HandlerError {
+    HandlerError::Failed { action, target: Box::new(target.clone()), source: why.into() }
 }
 
 impl ResourceHandler for Pools {
@@ -69,6 +76,9 @@ impl ResourceHandler for Pools {
         if self.hangs.load(Ordering::SeqCst) {
             return Box::pin(std::future::pending());
         }
+        if self.hidden.lock().expect("whole").as_ref() == Some(&target.name) {
+            return Box::pin(std::future::ready(Err(failed("reading", target, "a proxy is down"))));
+        }
         self.memory.current_replicas(target)
     }
 
@@ -77,9 +87,7 @@ impl ResourceHandler for Pools {
         self.asked.lock().expect("whole").push((target.name.clone(), count));
         let is_stubborn = self.stubborn.lock().expect("whole").as_ref() == Some(&target.name);
         if is_stubborn || self.refuses.load(Ordering::SeqCst) {
-            let source = "a webhook said no".into();
-            let target = Box::new(target.clone());
-            return Box::pin(std::future::ready(Err(HandlerError::Failed { action: "scaling", target, source })));
+            return Box::pin(std::future::ready(Err(failed("scaling", target, "a webhook said no"))));
         }
         self.memory.update_replicas(target, count)
     }
@@ -99,6 +107,8 @@ pub(crate) struct Shelf {
     pub(crate) states: Mutex<BTreeMap<String, Vec<u8>>>,
     pub(crate) is_full: AtomicBool,
     pub(crate) is_locked: AtomicBool,
+    /// The one state that can't be removed.
+    pub(crate) stuck: Mutex<Option<String>>,
 }
 
 impl StateStore for Shelf {
@@ -117,6 +127,9 @@ impl StateStore for Shelf {
     }
 
     fn remove<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        if self.stuck.lock().expect("whole").as_deref() == Some(key) {
+            return Box::pin(std::future::ready(Err(StoreError::new("the shelf holds it fast"))));
+        }
         self.states.lock().expect("whole").remove(key);
         Box::pin(std::future::ready(Ok(())))
     }

@@ -303,10 +303,12 @@ impl Underway<'_> {
         self.look.failure = Some(failure);
     }
 
-    /// The count as it is now, or was when it was last known; else the smallest that it can have.
+    /// The count as it is now, or was when it was last known; else the smallest that it can have. After a change that may
+    /// have been made or not, it is the larger of both counts: the budget holds either.
     pub(super) fn count(&self) -> u32 {
         let found = self.look.count.map(|count| count.asked).or(self.memory.expected);
-        found.unwrap_or(self.part.plan.policy.min_replicas)
+        let either = || self.memory.action.map(|action| action.from.max(action.to));
+        found.or_else(either).unwrap_or(self.part.plan.policy.min_replicas)
     }
 
     /// Whether it is to have fewer replicas.
@@ -314,7 +316,8 @@ impl Underway<'_> {
         self.decided.as_ref().is_some_and(|Decided { decision, .. }| decision.desired < decision.current)
     }
 
-    /// Carries out what was decided. Gives whether the count is as it should be then, where that was to change.
+    /// Carries out what was decided. Gives whether the count is as it should be then, where that was to change: of a dry run
+    /// it is taken to be.
     pub(super) async fn carry_out(&mut self) -> bool {
         let Some(decided) = self.decided.take() else { return true };
         let is_change = decided.decision.desired != decided.decision.current;
@@ -322,8 +325,8 @@ impl Underway<'_> {
         if let Err(failure) = carried.await {
             self.fail(failure);
         }
-        !is_change
-            || (self.look.failure.is_none() && matches!(self.look.written, Written::Done { .. } | Written::Nothing))
+        let is_done = matches!(self.look.written, Written::Done { .. } | Written::Nothing | Written::DryRun);
+        !is_change || (self.look.failure.is_none() && is_done)
     }
 
     /// Leaves the count as it is, for others' sake. What was decided is told all the same, and its state kept.
@@ -337,7 +340,11 @@ impl Underway<'_> {
         self.look.decision = Some(shared);
         self.memory.action = unapplied(self.look.at, shared).or(self.memory.action);
         match carried {
-            Ok(()) if self.look.written == Written::Nothing => self.look.written = Written::AfterOthers,
+            Ok(()) if self.look.written == Written::Nothing => {
+                // Of a dry run that would have been told in any case.
+                let is_dry = self.part.plan.policy.dry_run;
+                self.look.written = if is_dry { Written::DryRun } else { Written::AfterOthers };
+            }
             Ok(()) => {}
             Err(failure) => self.fail(failure),
         }
