@@ -6,7 +6,7 @@ use setpoint::TargetRef;
 
 use crate::kind::Kind;
 
-/// Who wants to scale each target, whatever the kinds of the policies are. A group's versions are the same resource: `apps/v1` and `apps/v1beta2`.
+/// Who wants to scale each target, whatever the kinds of the policies are.
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
     policies: BTreeMap<String, Claim>,
@@ -14,8 +14,9 @@ pub(crate) struct Claims {
     hpas: BTreeMap<String, Resource>,
 }
 
+/// What a target is, whichever version of its API group it is named by: `apps/v1` or `apps/v1beta2`.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Clone)]
-struct Resource {
+pub(crate) struct Resource {
     group: String,
     kind: String,
     namespace: Option<String>,
@@ -23,7 +24,7 @@ struct Resource {
 }
 
 impl Resource {
-    fn of(target: &TargetRef) -> Self {
+    pub(crate) fn of(target: &TargetRef) -> Self {
         let group = target.api_version.rsplit_once('/').map_or("", |(group, _)| group);
         Self {
             group: group.to_owned(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt as _;
+use futures::future::join_all;
 use futures::stream::{BoxStream, select_all};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::api::{Api, DynamicObject};
@@ -291,25 +292,39 @@ impl Desk {
 
     async fn came(&mut self, kind: Kind, object: DynamicObject) {
         let key = kind.key_of(&object);
-        let before = self.policies.get(&key).map(|(_, object)| (object.metadata.generation, object.uid()));
-        let is_news = before != Some((object.metadata.generation, object.uid()));
-        self.policies.insert(key.clone(), (kind, object));
+        let (workloads, news) = (kind.workloads(&object), (object.metadata.generation, object.uid()));
+        let before = self.policies.insert(key.clone(), (kind, object));
+        let is_news = before.as_ref().map(|(_, object)| (object.metadata.generation, object.uid())) != Some(news);
         // Statuses are written all the time, and no news.
         if is_news && self.unlisted.is_empty() {
             for touched in self.consider(&key).await {
                 self.consider(&touched).await;
             }
+            let had = before.map(|(_, object)| kind.workloads(&object)).unwrap_or_default();
+            self.forget(had.into_iter().filter(|workload| !workloads.contains(workload))).await;
         }
     }
 
     async fn went(&mut self, key: &str) {
-        self.policies.remove(key);
+        let gone = self.policies.remove(key);
         self.statuses.forget(key);
-        if let Err(error) = self.engine.remove(key).await {
-            tracing::warn!(policy = key, %error, "the state of a policy that is gone was not removed");
+        if self.engine.release(key).await.is_err() {
+            tracing::debug!(policy = key, "the policy was not acted on");
         }
+        self.forget(gone.into_iter().flat_map(|(kind, object)| kind.workloads(&object))).await;
         tracing::info!(policy = key, "the policy is gone");
         self.leave_to_others(key).await;
+    }
+
+    /// Removes the states of what nobody looks at any more, whether this engine did or one before it.
+    async fn forget(&self, workloads: impl Iterator<Item = String>) {
+        let removals = workloads.map(|workload| async move {
+            if let Err(error) = self.engine.remove(&workload).await {
+                tracing::warn!(workload, %error, "the state of a workload that is gone was not removed");
+            }
+        });
+        // At once: the store gathers what is to be written.
+        join_all(removals).await;
     }
 
     /// Nothing can be known of it any more: its state is kept.

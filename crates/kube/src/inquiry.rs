@@ -34,7 +34,7 @@ pub struct PolicyFound {
     pub status: Value,
     /// Who else wants to scale its target.
     pub others: Vec<Claimant>,
-    /// Why HPAs aren't among them, if they couldn't be listed.
+    /// Why HPAs or groups aren't among them, if they couldn't be listed.
     pub unlisted: Option<String>,
 }
 
@@ -42,7 +42,7 @@ pub struct PolicyFound {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Claimant {
-    /// `ScalingPolicy` or `HorizontalPodAutoscaler`.
+    /// `ScalingPolicy`, `ScalingGroup` or `HorizontalPodAutoscaler`.
     pub kind: &'static str,
     /// Namespace and name.
     pub key: String,
@@ -78,20 +78,27 @@ pub enum InquiryError {
 /// [`InquiryError`].
 pub async fn inquire(client: &Client, namespace: Option<&str>, wanted: &str) -> Result<PolicyFound, InquiryError> {
     let namespace = namespace.unwrap_or_else(|| client.default_namespace());
-    let policies = list(client, namespace).await?;
-    // Whoever may read policies need not be one who may read HPAs.
-    let hpas: Api<HorizontalPodAutoscaler> = Api::namespaced(client.clone(), namespace);
-    let (hpas, unlisted) = match hpas.list(&ListParams::default()).await {
-        Ok(list) => (list.items, None),
-        Err(error) => (Vec::new(), Some(in_one_line(&error))),
-    };
+    let policies = list_policies(client, namespace).await?;
     let mut claims = Claims::default();
-    for hpa in &hpas {
-        claims.hpa(&hpa_key(hpa), Some(&hpa_target(hpa)));
+    // Whoever may read policies need not be one who may read the others.
+    let mut unlisted = Vec::new();
+    let hpas: Api<HorizontalPodAutoscaler> = Api::namespaced(client.clone(), namespace);
+    match hpas.list(&ListParams::default()).await {
+        Ok(list) => list.iter().for_each(|hpa| drop(claims.hpa(&hpa_key(hpa), Some(&hpa_target(hpa))))),
+        Err(error) => unlisted.push(format!("HorizontalPodAutoscalers: {}", in_one_line(&error))),
     }
-    for policy in &policies {
-        if let Ok(understood) = understand(OWN, policy) {
-            claims.claim(&OWN.key_of(policy), &understood.targets(), &Known::of(OWN, policy).created);
+    let groups = match list(client, namespace, Kind::ScalingGroup).await {
+        Ok(groups) => groups,
+        Err(error) if is_undefined(&error) => Vec::new(),
+        Err(error) => {
+            unlisted.push(format!("{}s: {}", Kind::ScalingGroup, in_one_line(&error)));
+            Vec::new()
+        }
+    };
+    let of_kind = |kind: Kind| move |object| (kind, object);
+    for (kind, object) in policies.iter().map(of_kind(OWN)).chain(groups.iter().map(of_kind(Kind::ScalingGroup))) {
+        if let Ok(understood) = understand(kind, object) {
+            claims.claim(&kind.key_of(object), &understood.targets(), &Known::of(kind, object).created);
         }
     }
     let found = find(&policies, &claims, wanted)
@@ -109,7 +116,7 @@ pub async fn inquire(client: &Client, namespace: Option<&str>, wanted: &str) -> 
         generation: found.metadata.generation,
         status: found.data.get("status").cloned().unwrap_or_default(),
         others: claims.others(&OWN.key_of(found)).into_iter().map(|rival| claimant(&claims, rival)).collect(),
-        unlisted,
+        unlisted: (!unlisted.is_empty()).then(|| unlisted.join("; ")),
     })
 }
 
@@ -120,22 +127,32 @@ pub async fn inquire(client: &Client, namespace: Option<&str>, wanted: &str) -> 
 /// [`InquiryError`].
 pub async fn policy_names(client: &Client, namespace: Option<&str>) -> Result<Vec<String>, InquiryError> {
     let namespace = namespace.unwrap_or_else(|| client.default_namespace());
-    Ok(list(client, namespace).await?.iter().map(|policy| policy.name_any()).collect())
+    Ok(list_policies(client, namespace).await?.iter().map(|policy| policy.name_any()).collect())
 }
 
-async fn list(client: &Client, namespace: &str) -> Result<Vec<DynamicObject>, InquiryError> {
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &OWN.resource());
-    match api.list(&ListParams::default()).await {
-        Ok(list) => Ok(list.items),
-        Err(kube::Error::Api(status)) if status.code == 404 => Err(InquiryError::Undefined),
-        Err(error) => Err(InquiryError::Unlisted(Box::new(error))),
-    }
+async fn list_policies(client: &Client, namespace: &str) -> Result<Vec<DynamicObject>, InquiryError> {
+    list(client, namespace, OWN).await.map_err(|error| {
+        if is_undefined(&error) { InquiryError::Undefined } else { InquiryError::Unlisted(Box::new(error)) }
+    })
+}
+
+async fn list(client: &Client, namespace: &str, kind: Kind) -> Result<Vec<DynamicObject>, kube::Error> {
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &kind.resource());
+    Ok(api.list(&ListParams::default()).await?.items)
+}
+
+/// Whether the cluster doesn't know the kind that was asked for.
+fn is_undefined(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
 fn claimant(claims: &Claims, rival: Rival) -> Claimant {
     match rival {
         Rival::Hpa(key) => Claimant { kind: "HorizontalPodAutoscaler", key, has_target: true },
-        Rival::Policy(key) => Claimant { kind: KIND, has_target: claims.rival(&key).is_none(), key },
+        Rival::Policy(key) => {
+            let (kind, name) = Kind::called(&key);
+            Claimant { kind: kind.names().kind, key: name.to_owned(), has_target: claims.rival(&key).is_none() }
+        }
     }
 }
 

@@ -84,6 +84,13 @@ impl Kind {
         if self == Self::ScalingPolicy { own } else { format!("{plural}.{group}/{own}") }
     }
 
+    /// What an engine calls the workloads that an object of this kind is about, and keeps their states by. They are known where
+    /// the object isn't understood, too.
+    pub(crate) fn workloads(self, object: &DynamicObject) -> Vec<String> {
+        let key = self.key_of(object);
+        if self == Self::ScalingGroup { group::member_keys(&key, object) } else { vec![key] }
+    }
+
     /// The kind of what is called `key`, and its namespace and name.
     pub(crate) fn called(key: &str) -> (Self, &str) {
         // No namespace has a slash, and a key without a resource has one only.
@@ -173,6 +180,10 @@ mod tests {
             assert_eq!(Kind::called(&key), (kind, "shop/web"), "{key}");
             assert!(keys.insert(key));
         }
+        let mut group = DynamicObject::new("chat", &Kind::ScalingGroup.resource()).within("shop");
+        group.data = serde_json::json!({ "spec": { "members": [{ "name": "prefill" }, {}, { "name": "decode" }] } });
+        let workloads = ["prefill", "decode"].map(|name| format!("scalinggroups.setpoint.dev/shop/chat/{name}"));
+        assert_eq!(Kind::ScalingGroup.workloads(&group), workloads, "also where something is amiss");
         // A namespace can't be called after a resource: it has no dots.
         assert_eq!(Kind::called("elasticscalers/web"), (Kind::ScalingPolicy, "elasticscalers/web"));
     }

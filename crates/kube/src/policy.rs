@@ -1,5 +1,7 @@
 //! A policy as a cluster has it, of whatever kind.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
@@ -8,8 +10,9 @@ use setpoint::group::{GroupMember, GroupSpec};
 use setpoint::{ConfigError, MetricSource, PolicySpec, ScalingGroup, TargetRef};
 use setpoint_dialects::{Conversion, Fate, read_as};
 
+use crate::claims::Resource;
 use crate::condition::Condition;
-use crate::kind::{Kind, Names};
+use crate::kind::{Kind, Names, group};
 
 /// What is known of a policy without understanding it.
 #[derive(Clone, Debug)]
@@ -70,7 +73,7 @@ impl Understood {
             }
             Self::Group(spec) => {
                 let scaled = |member: &'a GroupMember| Scaled {
-                    key: format!("{key}/{}", member.name),
+                    key: group::member_key(key, &member.name),
                     policy: &member.policy,
                     target: member.policy.target_ref.as_ref().expect("an understood member has a target"),
                 };
@@ -131,14 +134,13 @@ pub(crate) fn understand(kind: Kind, object: &DynamicObject) -> Result<Understoo
 
 fn understand_group(document: &Value, namespace: Option<String>) -> Result<Understood, ConfigError> {
     let mut spec = ScalingGroup::from_value(document)?.spec;
-    let mut targets = Vec::new();
+    let mut resources = BTreeSet::new();
     for (index, member) in spec.members.iter_mut().enumerate() {
         let at = |error: ConfigError| error.under(&format!("spec.members[{index}].policy"));
         let target = check(&member.policy, namespace.clone()).map_err(at)?;
-        if targets.contains(&target) {
+        if !resources.insert(Resource::of(&target)) {
             return Err(at(ConfigError::new("targetRef", "another member of the group scales it")));
         }
-        targets.push(target.clone());
         member.policy.target_ref = Some(target);
     }
     Ok(Understood::Group(spec))

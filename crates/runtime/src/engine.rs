@@ -195,7 +195,8 @@ impl Engine {
             let mut groups = self.shared.groups();
             let before = groups.get(key).cloned().ok_or_else(|| unknown(key))?;
             let is_own = |known: &Arc<Workload>| before.members.iter().any(|had| Arc::ptr_eq(had, known));
-            let is_taken = |key: &str| workloads.get(key).is_some_and(|known| !is_own(known)) || groups.contains_key(key);
+            let is_taken =
+                |key: &str| workloads.get(key).is_some_and(|known| !is_own(known)) || groups.contains_key(key);
             if let Some(taken) = members.iter().find(|member| is_taken(&member.key)) {
                 return Err(UpdateError::Taken(taken.key.as_ref().to_owned()));
             }

@@ -122,7 +122,7 @@ fn in_words(found: &PolicyFound, spec: Option<&PolicySpec>, status: &Status, now
         }
     }
     if let Some(problem) = &found.unlisted {
-        let _ = writeln!(out, "  whether a HorizontalPodAutoscaler scales it isn't known: {problem}");
+        let _ = writeln!(out, "  whether others scale it isn't wholly known: {problem}");
     }
     out
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use kube::api::DynamicObject;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 use setpoint::group::GroupSpec;
@@ -71,6 +72,17 @@ fn status_schema() -> Value {
             "conditions": crd::conditions("Ready, Scaling, AlgorithmValid and MetricsAvailable: true where that is so for each member."),
         }),
     )
+}
+
+/// What an engine calls the member `name` of the group called `key`.
+pub(crate) fn member_key(key: &str, name: &str) -> String {
+    format!("{key}/{name}")
+}
+
+/// The same of all members that the `object` called `key` names.
+pub(super) fn member_keys(key: &str, object: &DynamicObject) -> Vec<String> {
+    let members = object.data.pointer("/spec/members").and_then(Value::as_array).into_iter().flatten();
+    members.filter_map(|member| Some(member_key(key, member["name"].as_str()?))).collect()
 }
 
 /// What the member that was looked at is called in its group.

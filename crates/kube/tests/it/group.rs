@@ -1,11 +1,12 @@
 //! Groups in a cluster, carried out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use setpoint_kube::{ConfigMapStore, Controller};
+use setpoint_kube::{ConfigMapStore, Controller, inquire};
 use setpoint_runtime::source::{Fixed, fixed};
-use setpoint_runtime::{Engine, Measured};
+use setpoint_runtime::{Engine, Measured, StateStore as _};
 use setpoint_testkit::cluster::{Cluster, workload};
 
 use crate::running::Running;
@@ -121,6 +122,10 @@ async fn a_group_has_all_its_targets_or_touches_none() {
     let scaling = ".status.conditions[?(@.type==\"Scaling\")].message";
     let want = format!("the older ScalingGroup {ns}/chat scales the same target");
     eventually("the late one", &want, || cluster.field(ns, "sp/late", scaling)).await;
+    let found = inquire(&client, Some(ns), "late").await.expect("it is there");
+    let others = found.others.iter().map(|other| (other.kind, other.key.as_str(), other.has_target));
+    assert_eq!(others.collect::<Vec<_>>(), [("ScalingGroup", &*format!("{ns}/chat"), true)]);
+    assert_eq!(found.unlisted, None);
     cluster.kubectl(&["-n", ns, "delete", "sg/chat"]).expect("it goes");
     eventually("the late one has it", "3 8", || counts(cluster, ns)).await;
     running.end().await;
@@ -158,7 +163,8 @@ async fn what_makes_no_sense_is_refused_by_the_server_or_by_the_controller() {
     let Some((cluster, client)) = cluster(ns).await else { return };
     let create = |group: &str| cluster.kubectl_with(&["-n", ns, "apply", "-f", "-"], group);
     type Change = fn(&mut Value);
-    let at_once: [(&str, Change, &str); 5] = [
+    let at_once: [(&str, Change, &str); 6] = [
+        ("a name with a space", |spec| spec["members"][1]["name"] = "decode 1".into(), "should match"),
         ("one member", |spec| drop(spec["members"].as_array_mut().expect("members").pop()), "at least 2 items"),
         ("one name", |spec| spec["members"][1]["name"] = "prefill".into(), "Duplicate value"),
         ("no ratio at all", |spec| spec["members"][1]["ratio"] = 0.into(), "greater than 0"),
@@ -179,10 +185,18 @@ async fn what_makes_no_sense_is_refused_by_the_server_or_by_the_controller() {
     }
     deployments(cluster, ns);
     let running = start(&client, ns, &readings(12.0, 8.0));
-    let by_the_controller: [(&str, Change, &str); 3] = [
+    let by_the_controller: [(&str, Change, &str); 4] = [
         (
             "one target for two",
             |spec| spec["members"][1]["policy"]["targetRef"]["name"] = "prefill".into(),
+            "spec.members[1].policy.targetRef: another member of the group scales it",
+        ),
+        (
+            "one target for two, by another version",
+            |spec| {
+                let target = &mut spec["members"][1]["policy"]["targetRef"];
+                *target = json!({ "apiVersion": "apps/v1beta2", "kind": "Deployment", "name": "prefill" });
+            },
             "spec.members[1].policy.targetRef: another member of the group scales it",
         ),
         (
@@ -209,4 +223,45 @@ async fn what_makes_no_sense_is_refused_by_the_server_or_by_the_controller() {
         assert!(listed.contains(column), "{listed}");
     }
     running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_state_outlives_a_group_that_is_not_acted_on() {
+    let ns = "group-states";
+    let Some((cluster, client)) = cluster(ns).await else { return };
+    deployments(cluster, ns);
+    cluster.apply(ns, &group(|_| {}));
+    let running = start(&client, ns, &readings(12.0, 8.0));
+    eventually("the counts", "3 6", || counts(cluster, ns)).await;
+    cluster.kubectl(&["-n", ns, "autoscale", "deployment/prefill", "--min=1", "--max=5", "--cpu=50%"]).expect("an HPA");
+    eventually("it is refused", "TargetTaken", || condition(cluster, ns, "Scaling", "reason")).await;
+    assert_eq!(kept(&client, ns).await, ["prefill", "decode"], "for whoever takes it on");
+    cluster.apply(ns, &group(|spec| spec["members"][1]["name"] = "writers".into()));
+    until_kept(&client, ns, &["prefill"]).await;
+    cluster.kubectl(&["-n", ns, "delete", "sg/chat"]).expect("it goes");
+    until_kept(&client, ns, &[]).await;
+    running.end().await;
+}
+
+/// Whose states are kept, as one reads who comes anew.
+async fn kept(client: &kube::Client, namespace: &str) -> Vec<&'static str> {
+    let store = ConfigMapStore::new(client.clone(), namespace, "states");
+    let mut kept = Vec::new();
+    for name in ["prefill", "decode", "writers"] {
+        let key = format!("scalinggroups.setpoint.dev/{namespace}/chat/{name}");
+        if store.load(&key).await.expect("it can be read").is_some() {
+            kept.push(name);
+        }
+    }
+    kept
+}
+
+async fn until_kept(client: &kube::Client, namespace: &str, want: &[&str]) {
+    let reached = async {
+        while kept(client, namespace).await != want {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(30), reached).await;
+    assert!(in_time.is_ok(), "{:?} are kept in place of {want:?}", kept(client, namespace).await);
 }

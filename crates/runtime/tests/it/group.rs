@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use setpoint::group::GroupSpec;
 use setpoint::{Handlers, ScalingGroup, Timestamp};
 use setpoint_runtime::source::Fixed;
-use setpoint_runtime::{AddError, Clock, Engine, EngineBuilder, Measured, Stage, StoreError, TokioClock, UpdateError, Written};
+use setpoint_runtime::{
+    AddError, Clock, Engine, EngineBuilder, Measured, Stage, StoreError, TokioClock, UpdateError, Written,
+};
 
 use crate::parts::{Diary, Pools, Shelf, engine, policy, run_for, target};
 
