@@ -50,7 +50,7 @@ pub struct GroupSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct GroupMember {
-    /// What it is called, unique in the group: a DNS label, as it is part of what its workload and its state are called.
+    /// What it is called, unique in the group: a DNS label, for it is part of the keys of its workload and its state.
     #[schemars(regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"), length(max = 63))]
     pub name: String,
     /// Its part beside the others': 1 and 2 for two decodes a prefill. Default: it follows nobody, and nobody it.

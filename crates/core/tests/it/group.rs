@@ -78,7 +78,8 @@ fn a_group_goes_on_after_a_restart_and_not_as_another() {
 
 #[test]
 fn a_member_whose_policy_pauses_is_not_moved_for_the_others_and_counts_against_the_budget() {
-    let cases: [(&str, [&str; 2], [u32; 2], [f64; 2], [u32; 2]); 8] = [
+    type Case = (&'static str, [&'static str; 2], [u32; 2], [f64; 2], [u32; 2]);
+    let cases: [Case; 8] = [
         ("none", ["none", "none"], [1, 2], [12.0, 8.0], [3, 6]),
         ("all: not to its ratio", ["none", "all"], [1, 2], [12.0, 8.0], [3, 2]),
         ("up: not to its ratio", ["none", "up"], [1, 2], [12.0, 8.0], [3, 2]),
