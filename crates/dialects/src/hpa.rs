@@ -1,4 +1,4 @@
-//! HorizontalPodAutoscaler manifests: see [`setpoint::hpa`] for what decides, and how exactly.
+#![doc = include_str!("../docs/hpa.md")]
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
