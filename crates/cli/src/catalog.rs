@@ -139,6 +139,7 @@ impl Catalog {
     }
 
     /// The policy in the file at `path`, with the plugins it names by file.
+    #[cfg(any(feature = "cluster", feature = "live"))]
     pub(crate) fn open_policy(&mut self, path: &Path) -> Result<LoadedPolicy, BadInput> {
         self.load_policy(Document::open(path)?, path)
     }
