@@ -15,6 +15,7 @@ mod status;
 pub use algorithm::{Hpa, HpaConfig};
 pub use behavior::{Behavior, PolicyKind, ScalingPolicy, ScalingRules, SelectPolicy};
 pub use control_loop::{ControlLoop, Finished, Plan, SelectorProblem};
+pub use instances::{InstanceGroup, StartRules, instance_group};
 pub use manifest::Manifest;
 pub use metrics::{Failure, MetricStatus};
 pub use spec::{MetricSpec, MetricTarget, Settings, Spec};

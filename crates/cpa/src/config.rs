@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use setpoint::hpa::StartRules;
 use setpoint::{ConfigError, Metric, MetricKind, PolicySpec, TargetRef, parse_config};
 use setpoint_dialects::Dialect;
 use setpoint_process::Limits;
@@ -53,10 +54,8 @@ pub struct KubernetesMetrics {
     pub specs: Vec<KubernetesMetricSpec>,
     /// Whether a cycle ends where one of them can't be had. Default false.
     pub required: bool,
-    /// So long after its start a pod's use of the processor counts only once it is ready. Default 300 s.
-    pub cpu_initialization_period: Duration,
-    /// So long after its start a pod that isn't ready has never been. Default 30 s.
-    pub initial_readiness_delay: Duration,
+    /// When the use of the processor of a pod that starts counts.
+    pub start_rules: StartRules,
 }
 
 /// One of them.
@@ -237,7 +236,6 @@ struct Written {
     log_verbosity: i64,
     #[serde(default)]
     api_config: Option<ApiConfig>,
-    #[serde(default)]
     kubernetes_metric_specs: Option<Vec<Value>>,
     #[serde(default)]
     require_kubernetes_metrics: bool,
@@ -363,8 +361,10 @@ impl Written {
         Ok(KubernetesMetrics {
             specs: specs.map(|(written, metric)| KubernetesMetricSpec { written, metric }).collect(),
             required: self.require_kubernetes_metrics,
-            cpu_initialization_period: Duration::from_secs(self.cpu_initialization_period),
-            initial_readiness_delay: Duration::from_secs(self.initial_readiness_delay),
+            start_rules: StartRules {
+                initialization_period: Duration::from_secs(self.cpu_initialization_period),
+                readiness_delay: Duration::from_secs(self.initial_readiness_delay),
+            },
         })
     }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use setpoint::{Instance, InstanceState, MetricKind, Phase, Readiness, Sample, Target, TargetRef, Timestamp};
+use setpoint::hpa::{InstanceGroup, instance_group};
+use setpoint::{Instance, MetricKind, Sample, Target, TargetRef, Timestamp};
 use setpoint_runtime::{InstanceSample, Measured, Question, Source};
 use tokio::time::Instant;
 
@@ -101,15 +102,16 @@ fn of_pods(
             requests.insert(instance.clone(), json!(request));
         }
     }
-    let starting = (spec.metric.resource() == Some("cpu")).then_some(wanted);
+    let cpu = (spec.metric.resource() == Some("cpu")).then_some(wanted.start_rules);
     let (mut ready, mut ignored, mut missing) = (0_u32, Map::new(), Map::new());
     for instance in workload.instances.iter() {
         let sample = samples.iter().find(|sample| sample.instance == instance.name).and_then(|one| one.sample);
-        match group(&instance.state, sample, starting, workload.now) {
-            Group::Gone => {}
-            Group::Counts => ready += 1,
-            Group::Ignored => drop(ignored.insert(instance.name.clone(), json!({}))),
-            Group::Missing => drop(missing.insert(instance.name.clone(), json!({}))),
+        match instance_group(&instance.state, sample.as_ref(), cpu, workload.now) {
+            InstanceGroup::Ignored => {}
+            InstanceGroup::Counts(_) => ready += 1,
+            // Programs are told of it in other words.
+            InstanceGroup::Unready => drop(ignored.insert(instance.name.clone(), json!({}))),
+            InstanceGroup::Missing => drop(missing.insert(instance.name.clone(), json!({}))),
         }
     }
     let newest = samples.iter().filter_map(|one| Some(one.sample?.at)).max().unwrap_or(workload.now);
@@ -133,79 +135,4 @@ fn current(spec: &KubernetesMetricSpec, workload: &Workload<'_>, value: i64) -> 
 fn time(at: Timestamp) -> String {
     let seconds = jiff::Timestamp::from_second(at.as_millis().div_euclid(1000));
     seconds.unwrap_or_default().to_string()
-}
-
-/// What becomes of a pod among the others.
-#[derive(Debug, PartialEq, Eq)]
-enum Group {
-    /// It is on its way out, or has failed.
-    Gone,
-    Ignored,
-    Missing,
-    Counts,
-}
-
-/// The rules of HPA, of which those about starting are for the processor alone.
-fn group(state: &InstanceState, sample: Option<Sample>, starting: Option<&KubernetesMetrics>, now: Timestamp) -> Group {
-    match (state.phase, sample) {
-        (Phase::Failed, _) => return Group::Gone,
-        _ if state.terminating => return Group::Gone,
-        (Phase::Pending, _) => return Group::Ignored,
-        _ => {}
-    }
-    let Some(sample) = sample else { return Group::Missing };
-    let Some(starting) = starting else { return Group::Counts };
-    let (Some(started), true) = (state.started, state.readiness != Readiness::Unreported) else {
-        return Group::Ignored;
-    };
-    let is_unready = state.readiness == Readiness::NotReady;
-    let ignored = if started + starting.cpu_initialization_period > now {
-        // One window of it wasn't measured since it became ready.
-        is_unready || sample.at < state.since + sample.window
-    } else {
-        // It has never been ready.
-        is_unready && started + starting.initial_readiness_delay > state.since
-    };
-    if ignored { Group::Ignored } else { Group::Counts }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_millis(second * 1000)
-    }
-
-    #[test]
-    fn pods_are_grouped_as_hpa_does() {
-        let wanted = KubernetesMetrics {
-            specs: Vec::new(),
-            required: false,
-            cpu_initialization_period: Duration::from_secs(300),
-            initial_readiness_delay: Duration::from_secs(30),
-        };
-        let sample = |second| Some(Sample { value: 1, at: at(second), window: Duration::from_secs(10) });
-        // In a phase, ready or not since when, and started at 0; looked at when.
-        let state = |phase, readiness, since| InstanceState::new(phase, readiness, at(since)).with_started(Some(at(0)));
-        let running = |readiness, since| state(Phase::Running, readiness, since);
-        let (ready, unready) = (Readiness::Ready, Readiness::NotReady);
-        let cases = [
-            ("failed", state(Phase::Failed, ready, 5), sample(100), true, 100, Group::Gone),
-            ("on its way out", running(ready, 5).with_terminating(true), sample(100), true, 100, Group::Gone),
-            ("pending", state(Phase::Pending, unready, 5), sample(100), false, 100, Group::Ignored),
-            ("not measured", running(ready, 5), None, true, 100, Group::Missing),
-            ("ready", running(ready, 5), sample(100), true, 100, Group::Counts),
-            ("not ready, of memory", running(unready, 5), sample(100), false, 100, Group::Counts),
-            ("not ready, and starting", running(unready, 5), sample(100), true, 100, Group::Ignored),
-            ("measured before it was ready", running(ready, 95), sample(100), true, 100, Group::Ignored),
-            ("never ready", running(unready, 20), sample(400), true, 400, Group::Ignored),
-            ("ready once", running(unready, 40), sample(400), true, 400, Group::Counts),
-            ("nobody says", running(Readiness::Unreported, 0), sample(400), true, 400, Group::Ignored),
-            ("not started", running(ready, 5).with_started(None), sample(400), true, 400, Group::Ignored),
-        ];
-        for (name, state, sample, is_cpu, now, want) in cases {
-            assert_eq!(group(&state, sample, is_cpu.then_some(&wanted), at(now)), want, "{name}");
-        }
-    }
 }

@@ -13,11 +13,13 @@ use crate::time::Timestamp;
 
 /// When an instance's CPU sample counts: while it starts, the work of starting is no load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct StartRules {
-    /// For so long after its start an instance has to be ready, and its sample wholly from after it became so.
-    pub(crate) initialization_period: Duration,
-    /// An instance that is not ready later counts, if it was ready at all: if that changed so long after its start.
-    pub(crate) readiness_delay: Duration,
+pub struct StartRules {
+    /// For so long after its start an instance has to be ready, and its sample wholly from after it became so. Default
+    /// 300 s, as kube-controller-manager's `--horizontal-pod-autoscaler-cpu-initialization-period`.
+    pub initialization_period: Duration,
+    /// An instance that is not ready later counts, if it was ready at all: if that changed so long after its start. Default
+    /// 30 s, as `--horizontal-pod-autoscaler-initial-readiness-delay`.
+    pub readiness_delay: Duration,
 }
 
 impl Default for StartRules {
@@ -89,11 +91,16 @@ pub(crate) struct Measure {
     pub(crate) average: i64,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Group {
+/// What HPA takes an instance for, in a metric of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstanceGroup {
+    /// It is on its way out, or has failed: it isn't looked at.
     Ignored,
+    /// It isn't ready: it counts as idle on the way up.
     Unready,
+    /// It has no sample: it counts as idle on the way up, and as busy on the way down.
     Missing,
+    /// Its sample counts: the value, in thousandths.
     Counts(i64),
 }
 
@@ -167,11 +174,11 @@ pub(crate) fn usage(
     let (mut missing_idle, mut missing_busy) = (Sum::default(), Sum::default());
     for (index, instance) in instances.iter().enumerate() {
         let request = if known { samples.requests[index] } else { 0 };
-        match group(instance, samples.of_instances.get(index).and_then(Option::as_ref), cpu, now) {
-            Group::Ignored => {}
-            Group::Unready => unready.add(0, request),
-            Group::Counts(value) => counted.add(value, request),
-            Group::Missing => {
+        match instance_group(instance, samples.of_instances.get(index).and_then(Option::as_ref), cpu, now) {
+            InstanceGroup::Ignored => {}
+            InstanceGroup::Unready => unready.add(0, request),
+            InstanceGroup::Counts(value) => counted.add(value, request),
+            InstanceGroup::Missing => {
                 let busy = match target {
                     PerInstance::Utilization(_) => request.wrapping_mul(fallback) / 100,
                     PerInstance::Average { whole, .. } => whole,
@@ -213,18 +220,28 @@ pub(crate) fn usage(
     Ok(Usage { measured, ready, assumed, missing: missing_idle.count, unready: unready.count })
 }
 
-fn group(instance: &InstanceState, sample: Option<&Sample>, cpu: Option<StartRules>, now: Timestamp) -> Group {
+/// What HPA takes an instance for at `now`, by its `sample` of a metric. `cpu` gives the rules for starting instances, which
+/// hold for CPU alone.
+///
+/// Kubernetes: `groupPods` in pkg/controller/podautoscaler/replica_calculator.go.
+#[must_use]
+pub fn instance_group(
+    instance: &InstanceState,
+    sample: Option<&Sample>,
+    cpu: Option<StartRules>,
+    now: Timestamp,
+) -> InstanceGroup {
     if instance.terminating || instance.phase == Phase::Failed {
-        return Group::Ignored;
+        return InstanceGroup::Ignored;
     }
     if instance.phase == Phase::Pending {
-        return Group::Unready;
+        return InstanceGroup::Unready;
     }
     let Some(sample) = sample else {
-        return Group::Missing;
+        return InstanceGroup::Missing;
     };
     let starting = cpu.is_some_and(|rules| is_starting(instance, sample, rules, now));
-    if starting { Group::Unready } else { Group::Counts(sample.value) }
+    if starting { InstanceGroup::Unready } else { InstanceGroup::Counts(sample.value) }
 }
 
 fn is_starting(instance: &InstanceState, sample: &Sample, rules: StartRules, now: Timestamp) -> bool {
@@ -261,4 +278,48 @@ impl Usage {
 /// Whether one ratio asks for more and the other for less.
 pub(crate) fn turns(one: f64, other: f64) -> bool {
     (one < 1.0 && other > 1.0) || (one > 1.0 && other < 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_millis(second * 1000)
+    }
+
+    #[test]
+    fn pods_are_grouped_as_hpa_does() {
+        let sample = |second| Some(Sample { value: 1, at: at(second), window: Duration::from_secs(10) });
+        // In a phase, ready or not since when, and started at 0; looked at when.
+        let state = |phase, readiness, since| InstanceState::new(phase, readiness, at(since)).with_started(Some(at(0)));
+        let running = |readiness, since| state(Phase::Running, readiness, since);
+        let (ready, unready) = (Readiness::Ready, Readiness::NotReady);
+        let counts = InstanceGroup::Counts(1);
+        let cases = [
+            ("failed", state(Phase::Failed, ready, 5), sample(100), true, 100, InstanceGroup::Ignored),
+            (
+                "on its way out",
+                running(ready, 5).with_terminating(true),
+                sample(100),
+                true,
+                100,
+                InstanceGroup::Ignored,
+            ),
+            ("pending", state(Phase::Pending, unready, 5), sample(100), false, 100, InstanceGroup::Unready),
+            ("not measured", running(ready, 5), None, true, 100, InstanceGroup::Missing),
+            ("ready", running(ready, 5), sample(100), true, 100, counts),
+            ("not ready, of memory", running(unready, 5), sample(100), false, 100, counts),
+            ("not ready, and starting", running(unready, 5), sample(100), true, 100, InstanceGroup::Unready),
+            ("measured before it was ready", running(ready, 95), sample(100), true, 100, InstanceGroup::Unready),
+            ("never ready", running(unready, 20), sample(400), true, 400, InstanceGroup::Unready),
+            ("ready once", running(unready, 40), sample(400), true, 400, counts),
+            ("nobody says", running(Readiness::Unreported, 0), sample(400), true, 400, InstanceGroup::Unready),
+            ("not started", running(ready, 5).with_started(None), sample(400), true, 400, InstanceGroup::Unready),
+        ];
+        for (name, state, sample, is_cpu, now, want) in cases {
+            let cpu = is_cpu.then(StartRules::default);
+            assert_eq!(instance_group(&state, sample.as_ref(), cpu, at(now)), want, "{name}");
+        }
+    }
 }

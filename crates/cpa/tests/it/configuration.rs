@@ -117,7 +117,7 @@ fn metrics_of_kubernetes_are_those_of_an_hpa_with_or_without_a_value_to_aim_at()
         let kubernetes = read(spec.clone()).unwrap_or_else(|error| panic!("{spec}: {error}")).kubernetes;
         assert_eq!(kubernetes.specs[0].written, spec);
         assert!(kubernetes.specs[0].metric.source.is_some() && !kubernetes.required, "{spec}");
-        let delays = (kubernetes.initial_readiness_delay, kubernetes.cpu_initialization_period);
+        let delays = (kubernetes.start_rules.readiness_delay, kubernetes.start_rules.initialization_period);
         assert_eq!(delays, (Duration::from_secs(5), Duration::from_secs(300)));
     }
     let bad = [
