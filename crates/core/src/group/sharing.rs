@@ -1,6 +1,6 @@
 //! From what was decided for each member to what the group makes of it.
 
-use super::document::GroupSpec;
+use super::document::{GroupMember, GroupSpec};
 use super::fact::Fact;
 use super::share::{Share, Wanted, share};
 use crate::bounds::Bounds;
@@ -16,9 +16,14 @@ const NAME: &str = "group";
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sharing {
     budget: Option<u32>,
-    names: Vec<String>,
-    shares: Vec<Share>,
-    pauses: Vec<Pause>,
+    members: Vec<Member>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Member {
+    name: String,
+    share: Share,
+    pause: Pause,
 }
 
 /// A member's part in one look at the group.
@@ -39,16 +44,13 @@ impl Sharing {
     /// [`ConfigError`] with paths from `spec`, as for [`ScalingGroup::from_value`](super::ScalingGroup::from_value).
     pub fn new(spec: &GroupSpec) -> Result<Self, ConfigError> {
         spec.check()?;
-        let share = |(index, member): (usize, &super::GroupMember)| {
+        let member = |(index, member): (usize, &GroupMember)| {
             let bounds = member.policy.bounds().map_err(|error| error.under(&format!("members[{index}].policy")))?;
-            Ok(Share { ratio: member.ratio.map(|ratio| ratio.get()), priority: member.priority, bounds })
+            let share = Share { ratio: member.ratio.map(|ratio| ratio.get()), priority: member.priority, bounds };
+            Ok(Member { name: member.name.clone(), share, pause: member.policy.pause })
         };
-        Ok(Self {
-            budget: spec.max_replicas,
-            names: spec.members.iter().map(|member| member.name.clone()).collect(),
-            shares: spec.members.iter().enumerate().map(share).collect::<Result<_, _>>()?,
-            pauses: spec.members.iter().map(|member| member.policy.pause).collect(),
-        })
+        let members = spec.members.iter().enumerate().map(member).collect::<Result<_, _>>()?;
+        Ok(Self { budget: spec.max_replicas, members })
     }
 
     /// Makes each decided count the group's: one part a member, in their order.
@@ -57,20 +59,18 @@ impl Sharing {
     ///
     /// Unless there is a part for each member.
     pub fn share(&self, parts: &mut [Part<'_>]) {
-        assert_eq!(parts.len(), self.shares.len(), "a part for each member");
-        let mut shares = self.shares.clone();
-        let wanted = shares.iter_mut().zip(&self.pauses).zip(parts.iter()).map(|((share, pause), part)| match part {
-            Part::Decided(decision, _) if decision.outcome == Outcome::Suspend => Wanted::Fixed(decision.current),
-            Part::Decided(decision, _) => match unpaused(share.bounds, *pause, decision.current) {
-                None => Wanted::Fixed(decision.current),
-                Some(bounds) => {
-                    share.bounds = bounds;
-                    Wanted::Need(decision.desired)
-                }
+        assert_eq!(parts.len(), self.members.len(), "a part for each member");
+        let wants = |(&Member { share, pause, .. }, part): (&Member, &Part<'_>)| match part {
+            Part::Decided(decision, _) if decision.outcome == Outcome::Suspend => {
+                (share, Wanted::Fixed(decision.current))
+            }
+            Part::Decided(decision, _) => match unpaused(share.bounds, pause, decision.current) {
+                None => (share, Wanted::Fixed(decision.current)),
+                Some(bounds) => (Share { bounds, ..share }, Wanted::Need(decision.desired)),
             },
-            Part::Absent(count) => Wanted::Fixed(*count),
-        });
-        let wanted: Vec<Wanted> = wanted.collect();
+            Part::Absent(count) => (share, Wanted::Fixed(*count)),
+        };
+        let (shares, wanted): (Vec<Share>, Vec<Wanted>) = self.members.iter().zip(&*parts).map(wants).unzip();
         let shared = share(&shares, &wanted, self.budget);
         for (index, (part, counts)) in parts.iter_mut().zip(&shared.counts).enumerate() {
             let Part::Decided(decision, trace) = part else { continue };
@@ -78,15 +78,15 @@ impl Sharing {
                 && leader != index
                 && counts.coupled != decision.desired
             {
-                let member = trace.keep(format_args!("{}", self.names[leader]));
+                let member = trace.keep(format_args!("{}", self.members[leader].name));
                 let effect = Effect::Grouped { fact: Fact::Coupled, member };
                 trace.push(|| Reason::new(NAME, f64::from(decision.desired), f64::from(counts.coupled), effect));
             }
             if let Some(budget) = self.budget
                 && counts.granted != counts.coupled
             {
-                let member = trace.keep(format_args!("{}", self.names[index]));
-                let fact = Fact::Budget { budget, priority: self.shares[index].priority };
+                let member = trace.keep(format_args!("{}", self.members[index].name));
+                let fact = Fact::Budget { budget, priority: self.members[index].share.priority };
                 let effect = Effect::Grouped { fact, member };
                 trace.push(|| Reason::new(NAME, f64::from(counts.coupled), f64::from(counts.granted), effect));
             }

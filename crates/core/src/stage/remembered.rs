@@ -90,27 +90,13 @@ impl<A: ScalingAlgorithm> Remembered<A> {
     /// [`ConfigError`] for a time of 0, for a metric that isn't among `metrics` or has a sample an instance, and for more
     /// than [`MOST_METRICS`](Self::MOST_METRICS).
     pub fn new(inner: A, metrics: &[Metric], config: &RememberedConfig) -> Result<Self, ConfigError> {
-        Exchanged::check(metrics)?;
         if config.r#for == Span::ZERO {
             return Err(ConfigError::new("for", "must be above 0: nothing is remembered for no time"));
         }
-        for (index, name) in config.metrics.iter().enumerate() {
-            let field = format!("metrics[{index}]");
-            let (_, metric) = Metric::called(name, metrics, &field)?;
-            if metric.kind.is_per_instance() {
-                let message = format!("`{name}` can't be remembered: its samples are of instances, which come and go");
-                return Err(ConfigError::new(field, message));
-            }
-        }
-        let chosen = |metric: &Metric| {
-            if config.metrics.is_empty() {
-                !metric.kind.is_per_instance()
-            } else {
-                config.metrics.contains(&metric.name)
-            }
-        };
-        let chosen = metrics.iter().enumerate().filter(|(_, metric)| chosen(metric));
-        let metrics = chosen.map(|(index, _)| Last { index, read: None }).collect();
+        let suits = |metric: &Metric| (!metric.kind.is_per_instance()).then_some(());
+        let unsuited = "remembered: its samples are of instances, which come and go";
+        let chosen = Exchanged::chosen(metrics, &config.metrics, suits, unsuited)?;
+        let metrics = chosen.into_iter().map(|(index, ())| Last { index, read: None }).collect();
         Ok(Self { inner, r#for: config.r#for.as_duration(), metrics })
     }
 }

@@ -84,27 +84,14 @@ impl<A: ScalingAlgorithm> Substituted<A> {
     /// [`ConfigError`] for a metric that isn't among `metrics`, or has no `averageValue` in one number, and for more than
     /// [`MOST_METRICS`](Self::MOST_METRICS).
     pub fn new(inner: A, metrics: &[Metric], config: &SubstitutedConfig) -> Result<Self, ConfigError> {
-        Exchanged::check(metrics)?;
         let target = |metric: &Metric| match metric.target {
             Target::AverageValue(target) if !metric.kind.is_per_instance() => Some(target.get()),
             _ => None,
         };
-        for (index, name) in config.metrics.iter().enumerate() {
-            let field = format!("metrics[{index}]");
-            let (_, metric) = Metric::called(name, metrics, &field)?;
-            if target(metric).is_none() {
-                let message = format!(
-                    "`{name}` can't be substituted: only one number for all instances with a target of averageValue says how many it asks for"
-                );
-                return Err(ConfigError::new(field, message));
-            }
-        }
-        let chosen = |metric: &Metric| config.metrics.is_empty() || config.metrics.contains(&metric.name);
-        let failing = metrics
-            .iter()
-            .enumerate()
-            .filter(|(_, metric)| chosen(metric))
-            .filter_map(|(index, metric)| Some(Failing { index, target: target(metric)?, failures: 0 }));
+        let unsuited =
+            "substituted: only one number for all instances with a target of averageValue says how many it asks for";
+        let chosen = Exchanged::chosen(metrics, &config.metrics, target, unsuited)?;
+        let failing = chosen.into_iter().map(|(index, target)| Failing { index, target, failures: 0 });
         Ok(Self {
             inner,
             threshold: config.failure_threshold,
