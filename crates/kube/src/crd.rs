@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use setpoint::PolicySpec;
 
 use crate::condition::ConditionType;
-use crate::kind::{Definition, Kind, Names};
+use crate::kind::{Column, Definition, Kind, Names, column};
 use crate::structural::structural;
 
 /// The API group of this project's own kind.
@@ -31,11 +31,11 @@ pub(crate) const NAMES: Names =
 /// ```
 #[must_use]
 pub fn crd(kind: Kind) -> Value {
-    let column = |name: &str, kind: &str, path: &str| json!({ "name": name, "type": kind, "jsonPath": path });
+    let printed = |(name, kind, path): &Column| json!({ "name": name, "type": kind, "jsonPath": path });
     let names = kind.names();
     let Definition { description, columns, spec, status } = kind.schema();
-    let mut columns: Vec<Value> = columns.iter().map(|(name, kind, path)| column(name, kind, path)).collect();
-    columns.push(column("Age", "date", ".metadata.creationTimestamp"));
+    let mut columns: Vec<Value> = columns.iter().map(printed).collect();
+    columns.push(printed(&column("Age", "date", ".metadata.creationTimestamp")));
     let mut called = json!({
         "kind": names.kind,
         "listKind": format!("{}List", names.kind),
@@ -79,7 +79,6 @@ pub fn crd(kind: Kind) -> Value {
 
 /// Of this project's own kind.
 pub(crate) fn native() -> Definition {
-    let column = |name, kind, path: &str| (name, kind, path.to_owned());
     Definition {
         description: "How many replicas a workload has, by what is measured of it, and why.",
         columns: vec![

@@ -161,10 +161,18 @@ impl fmt::Display for Kind {
 /// What differs from one definition to the next.
 pub(crate) struct Definition {
     pub(crate) description: &'static str,
-    /// Name, type and path of what `kubectl get` prints between the name and the age.
-    pub(crate) columns: Vec<(&'static str, &'static str, String)>,
+    /// What `kubectl get` prints between the name and the age.
+    pub(crate) columns: Vec<Column>,
     pub(crate) spec: Value,
     pub(crate) status: Value,
+}
+
+/// Name, type and path of what `kubectl get` prints.
+pub(crate) type Column = (&'static str, &'static str, String);
+
+/// The column `name`.
+pub(crate) fn column(name: &'static str, kind: &'static str, path: &str) -> Column {
+    (name, kind, path.to_owned())
 }
 
 #[cfg(test)]

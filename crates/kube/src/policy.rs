@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use setpoint::group::{GroupMember, GroupSpec};
 use setpoint::{ConfigError, MetricSource, PolicySpec, ScalingGroup, TargetRef};
 use setpoint_dialects::{Conversion, Fate, read_as};
+use setpoint_runtime::member_key;
 
 use crate::claims::Resource;
 use crate::condition::Condition;
-use crate::kind::{Kind, Names, group};
+use crate::kind::{Kind, Names};
 
 /// What is known of a policy without understanding it.
 #[derive(Clone, Debug)]
@@ -73,7 +74,7 @@ impl Understood {
             }
             Self::Group(spec) => {
                 let scaled = |member: &'a GroupMember| Scaled {
-                    key: group::member_key(key, &member.name),
+                    key: member_key(key, &member.name),
                     policy: &member.policy,
                     target: member.policy.target_ref.as_ref().expect("an understood member has a target"),
                 };

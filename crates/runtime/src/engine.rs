@@ -24,6 +24,7 @@ use tokio::time::Instant;
 
 pub use self::builder::EngineBuilder;
 use self::due::Due;
+pub use self::group::member_key;
 use self::group::{Crew, Member};
 use self::workload::{Managers, Plan, Workload};
 use crate::clock::Clock;
@@ -156,7 +157,7 @@ impl Engine {
         Ok(outcome)
     }
 
-    /// Takes on a group: each member is a workload, called `key/NAME`, which scales what its policy's `targetRef` says. All of
+    /// Takes on a group: each member is a workload, called by its [`member_key`], which scales what its policy's `targetRef` says. All of
     /// them are looked at together, at the interval they have in common: see the [crate's documentation](crate#groups).
     /// Each has a state of its own, kept under its own key.
     ///

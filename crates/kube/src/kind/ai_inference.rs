@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use setpoint_runtime::{Look, Measured};
 
-use super::{Definition, Names};
+use super::{Definition, Names, column};
 use crate::condition::{ConditionType, Finding, Truth};
 use crate::crd::{bounds_rule, conditions, count, list, object, text, time};
 use crate::status::{Since, unusable};
@@ -84,7 +84,6 @@ fn whole(measured: &Measured) -> Option<i32> {
 }
 
 pub(super) fn definition() -> Definition {
-    let column = |name, kind, path: &str| (name, kind, path.to_owned());
     Definition {
         description: "How many replicas serve a model, by latency, use of GPUs and queue.",
         columns: vec![

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Definition, Names};
+use super::{Definition, Names, column};
 use crate::condition::ConditionType;
 use crate::crd::{anything, bounds_rule, condition_column, count, list, object, policy_status, text};
 
@@ -16,7 +16,6 @@ pub(super) const NAMES: Names = Names {
 };
 
 pub(super) fn definition() -> Definition {
-    let column = |name, kind, path: &str| (name, kind, path.to_owned());
     Definition {
         description: "How many replicas a workload has, by metrics and an algorithm.",
         columns: vec![

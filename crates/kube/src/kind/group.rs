@@ -7,9 +7,9 @@ use kube::api::DynamicObject;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 use setpoint::group::GroupSpec;
-use setpoint_runtime::Look;
+use setpoint_runtime::{Look, member_key};
 
-use super::{Definition, Names};
+use super::{Definition, Names, column};
 use crate::condition::{ConditionType, Finding, Truth};
 use crate::crd::{self, GROUP, VERSION};
 use crate::status::{Since, native_status};
@@ -25,7 +25,6 @@ pub(super) const NAMES: Names = Names {
 };
 
 pub(super) fn definition() -> Definition {
-    let column = |name, kind, path: &str| (name, kind, path.to_owned());
     Definition {
         description: "Workloads that scale together: at a ratio, by priority, within one budget.",
         columns: vec![
@@ -74,12 +73,7 @@ fn status_schema() -> Value {
     )
 }
 
-/// What an engine calls the member `name` of the group called `key`.
-pub(crate) fn member_key(key: &str, name: &str) -> String {
-    format!("{key}/{name}")
-}
-
-/// The same of all members that the `object` called `key` names.
+/// What an engine calls the members that the `object` called `key` names.
 pub(super) fn member_keys(key: &str, object: &DynamicObject) -> Vec<String> {
     let members = object.data.pointer("/spec/members").and_then(Value::as_array).into_iter().flatten();
     members.filter_map(|member| Some(member_key(key, member["name"].as_str()?))).collect()

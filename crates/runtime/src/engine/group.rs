@@ -27,6 +27,12 @@ impl Crew {
     }
 }
 
+/// What an engine calls the workload that is the member `name` of the group called `group`, and keeps its state by.
+#[must_use]
+pub fn member_key(group: &str, name: &str) -> String {
+    format!("{group}/{name}")
+}
+
 /// A group's member, as a workload.
 pub(super) struct Member<'a> {
     pub(super) key: Arc<str>,
@@ -43,7 +49,7 @@ impl<'a> Member<'a> {
             let target = member.policy.target_ref.clone().ok_or_else(|| {
                 ConfigError::new(format!("{path}.targetRef"), "says what the member scales, and must be given")
             })?;
-            Ok(Self { key: format!("{key}/{}", member.name).into(), policy: &member.policy, target, path })
+            Ok(Self { key: member_key(key, &member.name).into(), policy: &member.policy, target, path })
         };
         spec.members.iter().enumerate().map(member).collect()
     }

@@ -52,11 +52,12 @@ struct Seen {
     instances: Arc<[Instance]>,
 }
 
-/// A decision and the reasons for it, and the state that it left.
+/// A decision and the reasons for it, the state that it left, and who carries it out.
 pub(super) struct Decided {
     pub(super) decision: Decision,
     pub(super) trace: Trace,
     state: Vec<u8>,
+    handler: Arc<dyn ResourceHandler>,
 }
 
 impl Part {
@@ -118,7 +119,7 @@ impl Part {
         let readings = self.readings(&seen).await;
         look.readings = self.plan.metrics.iter().map(|metric| metric.name.clone()).zip(readings).collect();
         let span = spans::decide();
-        let decided = span.in_scope(|| self.decide(look, &seen, memory.action)).map_err(failed(Stage::State));
+        let decided = span.in_scope(|| self.decide(look, &seen, memory.action, handler)).map_err(failed(Stage::State));
         match &decided {
             Ok(decided) => spans::decided(&span, decided.decision),
             Err(failure) => spans::failure(&span, failure),
@@ -128,7 +129,7 @@ impl Part {
 
     /// Keeps what was decided, and carries it out.
     async fn carry_out(&self, look: &mut Look, memory: &mut Memory, decided: Decided) -> Result<(), LookFailure> {
-        let Decided { decision, trace, state } = decided;
+        let Decided { decision, trace, state, handler } = decided;
         look.decision = Some(decision);
         look.reasons = trace.records(&self.plan.policy.metrics);
         look.cause = trace.cause();
@@ -139,7 +140,7 @@ impl Part {
             return Ok(());
         }
         self.in_time_or(Stage::State, "keeping the state", self.shared.store.save(&look.key, &state)).await?;
-        self.write(look, memory, decision).await
+        self.write(handler.as_ref(), look, memory, decision).await
     }
 
     fn is_permitted(&self) -> bool {
@@ -212,6 +213,7 @@ impl Part {
         look: &Look,
         seen: &Seen,
         action: Option<Action>,
+        handler: &Arc<dyn ResourceHandler>,
     ) -> Result<Decided, Box<dyn Error + Send + Sync>> {
         let metrics = &self.plan.policy.metrics;
         let aligned: Vec<Aligned<'_>> = look
@@ -238,10 +240,16 @@ impl Part {
             let decision = manager.decide(self.workload.id, &observation, &mut trace)?;
             Ok::<_, Box<dyn Error + Send + Sync>>((decision, manager.snapshot(self.workload.id)?))
         })?;
-        Ok(Decided { decision, trace, state })
+        Ok(Decided { decision, trace, state, handler: Arc::clone(handler) })
     }
 
-    async fn write(&self, look: &mut Look, memory: &mut Memory, decision: Decision) -> Result<(), LookFailure> {
+    async fn write(
+        &self,
+        handler: &dyn ResourceHandler,
+        look: &mut Look,
+        memory: &mut Memory,
+        decision: Decision,
+    ) -> Result<(), LookFailure> {
         let Decision { current, desired, .. } = decision;
         if desired == current {
             return Ok(());
@@ -257,7 +265,6 @@ impl Part {
             return Ok(());
         }
         look.written = Written::Failed;
-        let handler = self.shared.handlers.find(&self.plan.target).map_err(failed(Stage::Write))?;
         // Whether it was made isn't known until the next look, if this doesn't end well.
         memory.expected = None;
         let update = handler.update_replicas(&self.plan.target, desired);
