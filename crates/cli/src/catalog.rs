@@ -60,6 +60,12 @@ impl LoadedGroup {
     }
 }
 
+/// What a file holds that can be tried: a policy, or several that scale together.
+pub(crate) enum Loaded {
+    Policy(Box<LoadedPolicy>),
+    Group(LoadedGroup),
+}
+
 /// The policies of `examples/policies/` by name, and what they say.
 macro_rules! examples {
     ($($name:literal),+ $(,)?) => {
@@ -138,6 +144,15 @@ impl Catalog {
         &mut self.registry
     }
 
+    /// What the file at `path` holds, with the plugins it names by file.
+    pub(crate) fn open(&mut self, path: &Path) -> Result<Loaded, BadInput> {
+        let document = Document::open(path)?;
+        if ScalingGroup::is_one(document.value()) {
+            return self.load_group(document, path).map(Loaded::Group);
+        }
+        self.load_policy(document, path).map(Box::new).map(Loaded::Policy)
+    }
+
     /// The policy in the file at `path`, with the plugins it names by file.
     #[cfg(any(feature = "cluster", feature = "live"))]
     pub(crate) fn open_policy(&mut self, path: &Path) -> Result<LoadedPolicy, BadInput> {
@@ -145,7 +160,7 @@ impl Catalog {
     }
 
     /// The policy that `document`, the file at `path`, holds, with the plugins it names by file.
-    pub(crate) fn load_policy(&mut self, document: Document, path: &Path) -> Result<LoadedPolicy, BadInput> {
+    fn load_policy(&mut self, document: Document, path: &Path) -> Result<LoadedPolicy, BadInput> {
         match self.read_policy(&document, path) {
             Ok(conversion) => Ok(LoadedPolicy { conversion, document }),
             Err(error) => Err(document.error(&error)),
@@ -158,7 +173,7 @@ impl Catalog {
     }
 
     /// The group that `document`, the file at `path`, holds, with the plugins its members name by file.
-    pub(crate) fn load_group(&mut self, document: Document, path: &Path) -> Result<LoadedGroup, BadInput> {
+    fn load_group(&mut self, document: Document, path: &Path) -> Result<LoadedGroup, BadInput> {
         match self.read_group(&document, path) {
             Ok(group) => Ok(LoadedGroup { group, document }),
             Err(error) => Err(document.error(&error)),

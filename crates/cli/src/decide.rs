@@ -11,14 +11,13 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::path::Path;
 
-use setpoint::{AlgorithmManager, ScalingGroup, Trace};
+use setpoint::{AlgorithmManager, Trace};
 
 use self::decided::Decided;
 use self::measurement::measurements;
 use self::observation::Observed;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Loaded};
 use crate::cli::DecideArguments;
-use crate::document::Document;
 use crate::error::BadInput;
 use crate::lines::Lines;
 use crate::measured;
@@ -29,11 +28,10 @@ const LONGEST_LINE: u64 = 1 << 20;
 
 pub(crate) fn run(arguments: &DecideArguments) -> Result<(), BadInput> {
     let mut catalog = Catalog::new(&arguments.plugins)?;
-    let document = Document::open(&arguments.policy)?;
-    if ScalingGroup::is_one(document.value()) {
-        return group::run(arguments, &mut catalog, document);
-    }
-    let loaded = catalog.load_policy(document, &arguments.policy)?;
+    let loaded = match catalog.open(&arguments.policy)? {
+        Loaded::Policy(loaded) => loaded,
+        Loaded::Group(group) => return group::run(arguments, catalog.registry(), &group),
+    };
     let metrics = &loaded.policy().spec.metrics;
     let mut manager = AlgorithmManager::with_registry(catalog.registry().clone());
     let workload = manager.add(&loaded.policy().spec).map_err(|error| loaded.error(&error.under("spec")))?;

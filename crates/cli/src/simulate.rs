@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use setpoint::{Registry, ScalingGroup};
+use setpoint::Registry;
 use setpoint_sim::{Comparison, Load, Run, Scenario, ScenarioRecord, simulate, simulate_group};
 
-use crate::catalog::{Catalog, LoadedGroup, LoadedPolicy};
+use crate::catalog::{Catalog, Loaded};
 use crate::cli::SimulateArguments;
 use crate::document::Document;
 use crate::error::BadInput;
@@ -19,17 +19,16 @@ pub(crate) fn run(arguments: &SimulateArguments) -> Result<(), BadInput> {
     let (scenario, load) = scenario(arguments)?;
     let seed = arguments.seed.unwrap_or_else(|| scenario.seed());
     let mut catalog = Catalog::new(&arguments.plugins)?;
-    let mut entrants: Vec<Entrant> =
-        arguments.policy.iter().map(|path| Entrant::open(&mut catalog, path)).collect::<Result<_, _>>()?;
+    let mut tried: Vec<Loaded> = arguments.policy.iter().map(|path| catalog.open(path)).collect::<Result<_, _>>()?;
     if arguments.compare {
-        entrants.extend(catalog.schools()?.into_iter().map(Box::new).map(Entrant::Policy));
-    } else if entrants.is_empty() {
-        entrants = catalog.builtin_policies()?.into_iter().map(Box::new).map(Entrant::Policy).collect();
+        tried.extend(catalog.schools()?.into_iter().map(Box::new).map(Loaded::Policy));
+    } else if tried.is_empty() {
+        tried = catalog.builtin_policies()?.into_iter().map(Box::new).map(Loaded::Policy).collect();
     }
     let silent = arguments.quiet || arguments.json;
     let comparison = Comparison {
         scenario: ScenarioRecord::new(&scenario, &load, seed),
-        runs: compare(&scenario, &load, seed, &entrants, catalog.registry(), silent)?,
+        runs: compare(&scenario, &load, seed, &tried, catalog.registry(), silent)?,
     };
     if let Some(path) = &arguments.report {
         output::replace(path, report::html(&comparison).as_bytes())?;
@@ -46,38 +45,21 @@ pub(crate) fn run(arguments: &SimulateArguments) -> Result<(), BadInput> {
     Ok(())
 }
 
-/// What is tried beside others.
-enum Entrant {
-    Policy(Box<LoadedPolicy>),
-    Group(LoadedGroup),
-}
-
-impl Entrant {
-    /// What the file at `path` holds.
-    fn open(catalog: &mut Catalog, path: &Path) -> Result<Self, BadInput> {
-        let document = Document::open(path)?;
-        if ScalingGroup::is_one(document.value()) {
-            return catalog.load_group(document, path).map(Self::Group);
-        }
-        catalog.load_policy(document, path).map(Box::new).map(Self::Policy)
-    }
-
-    /// A run of a policy, or one for each member of a group.
-    fn simulate(
-        &self,
-        scenario: &Scenario,
-        load: &Load,
-        seed: u64,
-        registry: &Registry,
-        progress: impl FnMut(f64),
-    ) -> Result<Vec<Run>, BadInput> {
-        match self {
-            Self::Policy(loaded) => simulate(scenario, load, seed, loaded.policy(), registry, progress)
-                .map(|run| vec![run])
-                .map_err(|error| loaded.error(&error)),
-            Self::Group(loaded) => simulate_group(scenario, load, seed, loaded.group(), registry, progress)
-                .map_err(|error| loaded.error(&error)),
-        }
+/// A run of a policy, or one for each member of a group.
+fn runs_of(
+    tried: &Loaded,
+    scenario: &Scenario,
+    load: &Load,
+    seed: u64,
+    registry: &Registry,
+    progress: impl FnMut(f64),
+) -> Result<Vec<Run>, BadInput> {
+    match tried {
+        Loaded::Policy(loaded) => simulate(scenario, load, seed, loaded.policy(), registry, progress)
+            .map(|run| vec![run])
+            .map_err(|error| loaded.error(&error)),
+        Loaded::Group(loaded) => simulate_group(scenario, load, seed, loaded.group(), registry, progress)
+            .map_err(|error| loaded.error(&error)),
     }
 }
 
@@ -108,21 +90,21 @@ fn compare(
     scenario: &Scenario,
     load: &Load,
     seed: u64,
-    entrants: &[Entrant],
+    tried: &[Loaded],
     registry: &Registry,
     silent: bool,
 ) -> Result<Vec<Run>, BadInput> {
-    let progress = Progress::new("simulating", entrants.len(), silent);
+    let progress = Progress::new("simulating", tried.len(), silent);
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done: Vec<(usize, Result<Vec<Run>, BadInput>)> = Vec::new();
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(entrant) = entrants.get(index) else { return done };
-            done.push((index, entrant.simulate(scenario, load, seed, registry, |part| progress.set(index, part))));
+            let Some(one) = tried.get(index) else { return done };
+            done.push((index, runs_of(one, scenario, load, seed, registry, |part| progress.set(index, part))));
         }
     };
-    let workers = thread::available_parallelism().map_or(1, usize::from).min(entrants.len());
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(tried.len());
     let mut runs = thread::scope(|scope| {
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
         let finished = workers.into_iter().flat_map(|worker| match worker.join() {

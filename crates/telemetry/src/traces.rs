@@ -1,7 +1,6 @@
 //! Looks as traces, sent to an OpenTelemetry collector.
 
 use std::env;
-use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +14,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
 use reqwest::Url;
+use setpoint_runtime::in_one_line;
 use setpoint_runtime::source::Fetch;
 use tracing::{Level, Subscriber};
 use tracing_subscriber::Layer;
@@ -92,7 +92,7 @@ impl Traces {
     /// Sends what isn't sent yet, for two seconds at most.
     pub fn end(self) {
         if let Err(error) = self.provider.shutdown_with_timeout(FAREWELL) {
-            tracing::warn!(error = %in_words(&error), "the last traces were not sent");
+            tracing::warn!(error = %in_one_line(&error), "the last traces were not sent");
         }
     }
 }
@@ -126,7 +126,7 @@ impl<E: SpanExporter> SpanExporter for Told<E> {
             let failed_before = self.fails.swap(exported.is_err(), Ordering::Relaxed);
             match &exported {
                 Err(error) if !failed_before => {
-                    tracing::warn!(error = %in_words(error), "traces can't be sent, and are lost until they can");
+                    tracing::warn!(error = %in_one_line(error), "traces can't be sent, and are lost until they can");
                 }
                 Ok(()) if failed_before => tracing::info!("traces are sent again"),
                 _ => {}
@@ -146,10 +146,4 @@ impl<E: SpanExporter> SpanExporter for Told<E> {
     fn set_resource(&mut self, resource: &Resource) {
         self.exporter.set_resource(resource);
     }
-}
-
-/// An error with its causes.
-fn in_words(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |&cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -4,15 +4,14 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 use setpoint::group::GroupMember;
-use setpoint::{AlgorithmManager, Group, Observation, Trace};
+use setpoint::{AlgorithmManager, Group, Observation, Registry, Trace};
 
 use super::decided::Decided;
 use super::measurement::{Measurement, measurements};
 use super::observation::{Observed, Once, Told, read};
 use super::{each_line, explain, stored};
-use crate::catalog::Catalog;
+use crate::catalog::LoadedGroup;
 use crate::cli::DecideArguments;
-use crate::document::Document;
 use crate::error::BadInput;
 use crate::measured::{self, Measured};
 use crate::output::{self, BOLD};
@@ -40,10 +39,9 @@ struct MemberDecided<'a> {
     decided: Decided<'a>,
 }
 
-pub(super) fn run(arguments: &DecideArguments, catalog: &mut Catalog, document: Document) -> Result<(), BadInput> {
-    let loaded = catalog.load_group(document, &arguments.policy)?;
+pub(super) fn run(arguments: &DecideArguments, registry: &Registry, loaded: &LoadedGroup) -> Result<(), BadInput> {
     let members = &loaded.group().spec.members;
-    let mut manager = AlgorithmManager::with_registry(catalog.registry().clone());
+    let mut manager = AlgorithmManager::with_registry(registry.clone());
     let mut group =
         Group::new(&loaded.group().spec, &mut manager).map_err(|error| loaded.error(&error.under("spec")))?;
     if let Some((path, state)) = stored(arguments.state.as_deref())? {

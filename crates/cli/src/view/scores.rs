@@ -107,12 +107,16 @@ pub(super) struct Cell {
     pub(super) best: bool,
 }
 
+/// Whose run it is, of a group's.
+fn member(run: &Run) -> Option<&str> {
+    run.member.as_ref().map(|member| member.name.as_str())
+}
+
 impl Column {
     /// This score of `run`, and whether it is the best of `comparison`: policies are compared with policies, and a member of
     /// a group with those of its name in others.
     pub(super) fn cell(&self, run: &Run, comparison: &Comparison) -> Cell {
         let value = |run: &Run| (self.value)(&run.summary);
-        let member = |run: &Run| run.member.as_ref().map(|member| member.name.clone());
         let peers: Vec<&Run> = comparison.runs.iter().filter(|peer| member(peer) == member(run)).collect();
         let least = peers.iter().filter_map(|peer| value(peer)).min_by(f64::total_cmp);
         let text = value(run).map_or_else(|| "–".to_owned(), self.show);
