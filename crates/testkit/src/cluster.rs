@@ -165,6 +165,15 @@ impl Cluster {
     /// With what kubectl says, when it isn't taken, or not established in time.
     pub fn define(&self, definition: &str) {
         self.apply("default", definition);
+        self.established();
+    }
+
+    /// Waits until there can be objects of each kind that has a definition.
+    ///
+    /// # Panics
+    ///
+    /// As for [`define`](Self::define).
+    pub fn established(&self) {
         let wait = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=1s"];
         // One that has no conditions at all yet is an error to kubectl, for which it doesn't wait.
         self.wait_for("kube-apiserver", |cluster| cluster.kubectl(&wait)).unwrap_or_else(|problem| panic!("{problem}"));

@@ -103,6 +103,15 @@ impl Answer {
     }
 }
 
+/// An address of 127.0.0.1 that nobody listens at now, and most likely nobody still when a program gets to it.
+///
+/// # Errors
+///
+/// Why there is none.
+pub fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
 type Answering = dyn Fn(&Asked) -> Answer + Send + Sync;
 
 /// A server. It ends, with all of its threads, when this is dropped.

@@ -38,9 +38,8 @@ fn start(options: ClusterOptions) -> Option<Cluster> {
                 "names": { "kind": kind, "plural": plural }, "versions": [version],
             },
         });
-        cluster.apply("default", &definition.to_string());
+        cluster.define(&definition.to_string());
     }
-    cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).expect("established");
     Some(cluster)
 }
 

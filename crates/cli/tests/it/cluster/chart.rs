@@ -1,12 +1,11 @@
 //! The controller as its Helm chart runs it: by the arguments of the pod, as the account that was installed.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use setpoint_testkit::cluster::{Cluster, ClusterOptions, workload};
 use setpoint_testkit::guests::{component, root};
-use setpoint_testkit::http::{AUTHORITY, Answer, Server};
+use setpoint_testkit::http::{AUTHORITY, Answer, Server, free_address};
 
 use super::controller::{eventually, get, policy};
 use crate::running::Running;
@@ -55,19 +54,12 @@ fn run(cluster: &Cluster, mounts: &Folder) -> Command {
     command
 }
 
-/// A port that nobody has.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is one");
-    listener.local_addr().expect("it is bound").port()
-}
-
 /// Of the workloads `web` in namespaces `shop` and `bank`, with policies that want 3 replicas by `algorithm`, that of `shop`
 /// is scaled, and that of `bank` to `elsewhere`.
 fn scales(cluster: &Cluster, mounts: &Folder, values: &[String], algorithm: &str, elsewhere: &str) {
-    let port = free_port();
+    let port = free_address().expect("there is one").port();
     install(cluster, &[values, &[format!("metrics.port={port}")]].concat());
-    let policies = ["wait", "--for=condition=Established", "crd/scalingpolicies.setpoint.dev", "--timeout=60s"];
-    cluster.kubectl(&policies).expect("the definition is there");
+    cluster.established();
     for namespace in ["shop", "bank"] {
         cluster.apply(namespace, &workload("Deployment", "web", 1));
         let policy = policy("apps/v1", "Deployment", "web", "{stabilized: {scaleDownWindow: 40s}}");

@@ -1,13 +1,12 @@
 //! `kubectl setpoint`: through a real kubectl, of a real control plane, over what a fake Prometheus recorded.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 use setpoint_testkit::cluster::{Cluster, workload};
-use setpoint_testkit::http::{Answer, Asked, Server};
+use setpoint_testkit::http::{Answer, Asked, Server, free_address};
 use setpoint_testkit::prometheus::{Exporter, Prometheus};
 
 use super::controller::{CLUSTER, Controller, eventually, policy};
@@ -378,9 +377,7 @@ fn what_can_t_be_replayed_is_said() {
         .write("other.yaml", format!("{}{}", &text[..source], &text[end + 1..]).replace("name: queue", "name: depth"));
     let prometheus = recorded(|_, _| None);
     let url = prometheus.url();
-    // A port that was free a moment ago.
-    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr()).expect("a port");
-    let nobody = format!("http://{nobody}");
+    let nobody = format!("http://{}", free_address().expect("a port"));
     let cases: [(&str, &[&str], &str); 7] = [
         ("no Prometheus", &["web"], "no Prometheus server is known here, and the metric names none"),
         ("one that is away", &["web", "--prometheus", &nobody], "Connection refused"),
